@@ -1,0 +1,1 @@
+"""What must be fast, each against the tool a user would use instead."""

@@ -1,0 +1,1 @@
+"""In and out: the city folder, its makers and its one reader."""

@@ -1,0 +1,1 @@
+"""The ground: projections, the road network, travel times, isochrones and hexagons."""

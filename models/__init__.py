@@ -1,0 +1,1 @@
+"""The decisions: pure functions and frozen dataclasses over frames and arrays."""

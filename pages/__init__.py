@@ -1,0 +1,1 @@
+"""Pages: each reads its controls, calls one model and shows the answer."""
