@@ -55,7 +55,9 @@ def to_metres(lon: npt.ArrayLike, lat: npt.ArrayLike, epsg: int) -> tuple[FloatA
 
 def to_degrees(x_m: npt.ArrayLike, y_m: npt.ArrayLike, epsg: int) -> tuple[FloatArray, FloatArray]:
     """Longitude and latitude in degrees, of the input's shape, from metres in ``epsg``."""
-    lon, lat = _transformer(f"EPSG:{epsg}", STORAGE_CRS).transform(np.asarray(x_m, float), np.asarray(y_m, float))
+    lon, lat = _transformer(f"EPSG:{epsg}", STORAGE_CRS).transform(
+        np.asarray(x_m, float), np.asarray(y_m, float)
+    )
     return np.asarray(lon), np.asarray(lat)
 
 

@@ -295,12 +295,16 @@ def _check_tables(streets: pd.DataFrame, nodes: pd.DataFrame, speeds: Mapping[Ha
         faults.check(not missing, f"the {table} lack the column(s) {', '.join(missing)}")
         faults.check(len(frame), f"the table of {table} is empty")
     for name, kph in speeds.items():
-        faults.check(np.isfinite(kph) and kph > 0, f"the speed of class {name!r} is {kph}; it must be above zero")
+        faults.check(
+            np.isfinite(kph) and kph > 0, f"the speed of class {name!r} is {kph}; it must be above zero"
+        )
     faults.raise_as(InvalidInputError, "The road network cannot be built")
 
     ids = pd.Index(nodes["node"])
     faults.check(ids.is_unique, f"{int(ids.duplicated().sum())} node ids stand twice in the street nodes")
-    lon, lat = (pd.to_numeric(nodes[column], errors="coerce").to_numpy(dtype=float) for column in ("lon", "lat"))
+    lon, lat = (
+        pd.to_numeric(nodes[column], errors="coerce").to_numpy(dtype=float) for column in ("lon", "lat")
+    )
     bad_place = ~(np.isfinite(lon) & np.isfinite(lat))
     faults.check(not bad_place.any(), f"{int(bad_place.sum())} street nodes have no coordinates")
     beyond = ~bad_place & ((np.abs(lon) > 180) | (np.abs(lat) > 90))
@@ -309,14 +313,18 @@ def _check_tables(streets: pd.DataFrame, nodes: pd.DataFrame, speeds: Mapping[Ha
         f"{int(beyond.sum())} street nodes are not in degrees (EPSG:4326); reproject them from feet or metres",
     )
     unknown = ~(streets["u"].isin(ids) & streets["v"].isin(ids))
-    faults.check(not unknown.any(), f"{int(unknown.sum())} streets begin or end at a node that is not in the nodes")
+    faults.check(
+        not unknown.any(), f"{int(unknown.sum())} streets begin or end at a node that is not in the nodes"
+    )
     length = pd.to_numeric(streets["length_m"], errors="coerce").to_numpy(dtype=float)
     bad_length = ~np.isfinite(length) | (length < 0)
     faults.check(not bad_length.any(), f"{int(bad_length.sum())} streets have a missing or negative length_m")
     if "speed_kph" in streets:
         speed = pd.to_numeric(streets["speed_kph"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         bad_speed = streets["speed_kph"].notna().to_numpy() & ~(np.isfinite(speed) & (speed > 0))
-        faults.check(not bad_speed.any(), f"{int(bad_speed.sum())} streets have a speed_kph that is not above zero")
+        faults.check(
+            not bad_speed.any(), f"{int(bad_speed.sum())} streets have a speed_kph that is not above zero"
+        )
     if "oneway" in streets:
         faults.check(streets["oneway"].notna().all(), "some streets do not say whether they are one-way")
     faults.raise_as(InvalidInputError, "The road network cannot be built")

@@ -90,7 +90,9 @@ def nearest_times(
     if not len(nodes):
         return np.full(network.n_nodes, np.inf, dtype=np.float32)
     if offset_s is None:
-        return cast("Float32Array", dijkstra(graph, indices=nodes, limit=limit, min_only=True).astype(np.float32))
+        return cast(
+            "Float32Array", dijkstra(graph, indices=nodes, limit=limit, min_only=True).astype(np.float32)
+        )
     offset = np.asarray(offset_s, dtype=float)
     if offset.shape != nodes.shape or not np.isfinite(offset).all() or (offset < 0).any():
         raise InvalidInputError("offset_s must hold one number of seconds, zero or more, for each source")
