@@ -1,1 +1,18 @@
-"""The door."""
+"""The door: navigation and the server's own routes."""
+
+import streamlit as st
+
+if __name__ == "__main__":
+    st.set_page_config(page_title="Crescent", page_icon=":material/nightlight:", layout="wide")
+    st.navigation(
+        [
+            st.Page("pages/staging.py", title="Ambulance staging", icon=":material/emergency:", default=True),
+            st.Page("pages/calls.py", title="911 calls", icon=":material/call:"),
+            st.Page("pages/data.py", title="Data", icon=":material/database:"),
+        ],
+        position="top",
+    ).run()
+else:
+    from pages.parts.server import routes
+
+    app = st.App(__file__, routes=routes())

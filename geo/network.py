@@ -1,6 +1,6 @@
 """The road network as arrays: built from tables or from OSMnx, split into its kept component, snapped to."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -13,6 +13,7 @@ import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from shapely.geometry.base import BaseGeometry
 
 from errors import Faults, InvalidInputError
 from geo import crs
@@ -49,6 +50,9 @@ DEFAULT_SPEEDS_KPH: Mapping[str, float] = MappingProxyType(
 names and the classes of New Orleans' centre-line file. Assumptions, not measurements."""
 
 FALLBACK_CLASS = "unclassified"
+
+STREET_REACH_M = 400.0
+"""How far from a street ground counts as served by it. An assumption: deep marsh is not "reached"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +141,7 @@ class RoadNetwork:
             edge_v=index.get_indexer(streets["v"]).astype(np.int64),
             length_m=streets["length_m"].to_numpy(dtype=float),
             speed_kph=speed_kph,
-            oneway=oneway.to_numpy(dtype=bool),
+            oneway=np.asarray(oneway, dtype=np.bool_),
             edge_class=codes.astype(np.int64),
             classes=tuple(classes),
             edge_name=names.astype(object).where(names.notna(), "").to_numpy(dtype=object),
@@ -241,6 +245,50 @@ class RoadNetwork:
         kept = np.flatnonzero(self.main)
         return kept, cKDTree(self.node_xy_m[kept])
 
+    @cached_property
+    def node_cells(self) -> tuple[npt.NDArray[np.object_], IntArray]:
+        """Ground nearest to each place where kept nodes lie (Voronoi cells), in metres in ``epsg``.
+
+        Returns
+        -------
+        cells, cell_of_node
+            (n_cells,) shapely polygons, and (n_nodes,) the cell of each kept node, -1 for nodes not kept.
+            Nodes at exactly the same place share a cell.
+        """
+        places, cell = np.unique(self.node_xy_m[self.main], axis=0, return_inverse=True)
+        cell_of_node = np.full(self.n_nodes, -1, dtype=np.int64)
+        cell_of_node[self.main] = cell.ravel()
+        if len(places) < 3:  # too few places for a Voronoi diagram
+            cells = np.array([shapely.Point(place).buffer(STREET_REACH_M) for place in places], dtype=object)
+        else:
+            cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(places), ordered=True))
+        return cells, cell_of_node
+
+    @cached_property
+    def lines_m(self) -> npt.NDArray[np.object_]:
+        """(n_edges,) lines in metres in ``epsg``; straight between the ends where the input has none."""
+        lines = shapely.transform(
+            self.geometry, lambda c: np.column_stack(crs.to_metres(c[:, 0], c[:, 1], self.epsg))
+        )
+        bare = shapely.is_missing(lines) | shapely.is_empty(lines)
+        ends = np.stack([self.node_xy_m[self.edge_u[bare]], self.node_xy_m[self.edge_v[bare]]], axis=1)
+        lines[bare] = shapely.linestrings(ends)
+        return lines
+
+    @cached_property
+    def street_reach(self) -> BaseGeometry:
+        """Ground within ``STREET_REACH_M`` of a kept street, in metres in ``epsg``."""
+        kept = self.main[self.edge_u] & self.main[self.edge_v]
+        simple = shapely.simplify(self.lines_m[kept], 20)
+        around = shapely.buffer(simple, STREET_REACH_M, quad_segs=2)
+        alone = shapely.buffer(shapely.multipoints(self.node_xy_m[self.main][:1]), STREET_REACH_M)
+        return shapely.union_all([*around, alone])
+
+    def edges_named(self, names: Iterable[str]) -> BoolArray:
+        """(n_edges,) True for edges that bear one of the street names, in any case of letters."""
+        wanted = {name.casefold() for name in names}
+        return np.array([name.casefold() in wanted for name in self.edge_name], dtype=bool)
+
     def snap(self, lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[IntArray, FloatArray]:
         """Nearest node of the kept component for each place.
 
@@ -285,7 +333,7 @@ def _class_speeds(classes: pd.Index, speeds: Mapping[str, float]) -> FloatArray:
     return np.array([speeds.get(str(name), speeds[FALLBACK_CLASS]) for name in classes], dtype=float)
 
 
-def _check_tables(streets: pd.DataFrame, nodes: pd.DataFrame, speeds: Mapping[Hashable, float]) -> None:
+def _check_tables(streets: pd.DataFrame, nodes: pd.DataFrame, speeds: Mapping[str, float]) -> None:
     faults = Faults()
     for table, frame, needed in (
         ("streets", streets, ("u", "v", "length_m", "geometry")),
@@ -310,7 +358,7 @@ def _check_tables(streets: pd.DataFrame, nodes: pd.DataFrame, speeds: Mapping[Ha
     beyond = ~bad_place & ((np.abs(lon) > 180) | (np.abs(lat) > 90))
     faults.check(
         not beyond.any(),
-        f"{int(beyond.sum())} street nodes are not in degrees (EPSG:4326); reproject them from feet or metres",
+        f"{int(beyond.sum())} street nodes are not in degrees (EPSG:4326); reproject from feet or metres",
     )
     unknown = ~(streets["u"].isin(ids) & streets["v"].isin(ids))
     faults.check(

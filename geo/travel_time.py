@@ -106,7 +106,9 @@ def nearest_times(
         ),
         shape=(n + 1, n + 1),
     )
-    return cast("Float32Array", dijkstra(extended, indices=n, limit=limit)[:n].astype(np.float32))
+    return cast(
+        "Float32Array", dijkstra(extended, indices=np.array([n]), limit=limit)[0, :n].astype(np.float32)
+    )
 
 
 def _graph(
