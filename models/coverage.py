@@ -1,0 +1,257 @@
+"""Who is reached in time by a plan, how sure that is, what each post holds alone, and what no post can reach.
+
+Coverage counts calls whose nearest staffed post is within the target, as if every unit were free (Church and
+ReVelle 1974, Papers of the Regional Science Association 32). Busy units make it less.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import beta
+
+from errors import Faults, InvalidInputError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """Places that need an ambulance.
+
+    Attributes
+    ----------
+    node
+        (n,) network node nearest to each place.
+    access_m
+        (n,) straight-line metres from that node to the place.
+    weight
+        (n,) calls (or people) at each place, zero or more.
+    region
+        (n,) index of the neighborhood, -1 outside all.
+    sampled
+        Number of calls the weights were counted from; None where the weights are no sample (population).
+    """
+
+    node: npt.NDArray[np.int64]
+    access_m: FloatArray
+    weight: FloatArray
+    region: npt.NDArray[np.int64]
+    sampled: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        n = len(self.node)
+        for name in ("access_m", "weight", "region"):
+            faults.check(len(getattr(self, name)) == n, f"{name} must hold one value a place")
+        for name in ("access_m", "weight"):
+            values = getattr(self, name)
+            fine = np.isfinite(values).all() and (values >= 0).all()
+            faults.check(fine, f"{name} must be finite and zero or more everywhere")
+        faults.raise_as(InvalidInputError, "Demand cannot be used")
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(self.weight.sum())
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share from 0 to 1 with the range it may have."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What a plan reaches.
+
+    Attributes
+    ----------
+    share
+        Share of the demand reached within the drive budget. Its range runs from the slow to the fast end of
+        the assumed speeds, each end widened by the sampling interval where demand is a sample of calls.
+    median_s, p90_s
+        Seconds of driving (with the way to the door) for half and nine tenths of the demand; infinite where
+        that much of it is not reached at all.
+    by_region
+        One row a neighborhood index that has demand: ``region, weight, covered, share, median_s, p90_s``.
+    """
+
+    share: Share
+    median_s: float
+    p90_s: float
+    by_region: pd.DataFrame
+
+
+def drive_seconds(field_s: npt.ArrayLike, demand: Demand, *, access_kph: float) -> FloatArray:
+    """Seconds from post to door: the field at each place's node and the way from there to the door.
+
+    Parameters
+    ----------
+    field_s
+        (..., n_nodes) seconds to each node.
+    demand
+        The places; their number is the result's last axis.
+    access_kph
+        Speed from the node to the door, in a straight line.
+
+    Returns
+    -------
+    seconds
+        (..., n) float64, infinite where no post reaches.
+    """
+    if not access_kph > 0:
+        raise InvalidInputError("access_kph must be above zero")
+    return np.asarray(field_s, dtype=np.float64)[..., demand.node] + demand.access_m / (access_kph / 3.6)
+
+
+def weighted_quantile(values: FloatArray, weight: FloatArray, share: float) -> float:
+    """Smallest value that at least ``share`` of the weight does not exceed (inverse of the weighted ECDF).
+
+    Parameters
+    ----------
+    values, weight
+        (n,), weights zero or more; values may be infinite.
+
+    Returns
+    -------
+    value
+        NaN where the weights sum to zero.
+    """
+    total = weight.sum()
+    if total <= 0:
+        return float("nan")
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(weight[order])
+    at = int(np.searchsorted(cumulative, share * total * (1 - 1e-12)))
+    return float(values[order][min(at, len(order) - 1)])
+
+
+def coverage(
+    seconds: FloatArray,
+    demand: Demand,
+    budget_s: float,
+    *,
+    slow_seconds: FloatArray | None = None,
+    fast_seconds: FloatArray | None = None,
+) -> Coverage:
+    """Count what is reached within the drive budget, over all and by neighborhood.
+
+    Parameters
+    ----------
+    seconds
+        (n,) seconds from the nearest staffed post to each place, from `drive_seconds`.
+    demand
+        The places.
+    budget_s
+        Seconds left for driving: the target less call handling and turnout. At or below zero nothing is
+        reached.
+    slow_seconds, fast_seconds
+        (n,) the same at the slow and at the fast end of the assumed speeds; ``seconds`` when not given.
+
+    Raises
+    ------
+    InvalidInputError
+        If the demand sums to zero, or the arguments do not fit together.
+    """
+    faults = Faults()
+    slow, fast = (seconds if end is None else end for end in (slow_seconds, fast_seconds))
+    for values in (slow, seconds, fast):
+        faults.check(values.shape == demand.weight.shape, "seconds must hold one number a place")
+        faults.check(not np.isnan(values).any(), "seconds holds NaN; use infinity where no post reaches")
+    faults.check(demand.total > 0, "there is no demand to reach; choose other hours or another source")
+    faults.raise_as(InvalidInputError, "Coverage cannot be counted")
+
+    def share(values: FloatArray) -> float:
+        return float(demand.weight[(values <= budget_s) & (budget_s > 0)].sum() / demand.total)
+
+    low = _sampling_interval(share(slow), demand.sampled)[0]
+    high = _sampling_interval(share(fast), demand.sampled)[1]
+    return Coverage(
+        share=Share(share(seconds), low, high),
+        median_s=weighted_quantile(seconds, demand.weight, 0.5),
+        p90_s=weighted_quantile(seconds, demand.weight, 0.9),
+        by_region=_by_region(seconds, demand, budget_s),
+    )
+
+
+def sole_share(post_seconds: FloatArray, demand: Demand, budget_s: float) -> FloatArray:
+    """Share of the demand that each post alone reaches in time: what is lost when it stands empty.
+
+    Parameters
+    ----------
+    post_seconds
+        (n_posts, n) seconds from each staffed post to each place.
+
+    Returns
+    -------
+    shares
+        (n_posts,) from 0 to 1.
+    """
+    if demand.total <= 0:
+        raise InvalidInputError("There is no demand to reach; choose other hours or another source")
+    reached = (post_seconds <= budget_s) & (budget_s > 0)
+    alone = reached & (reached.sum(axis=0) == 1)
+    return cast("FloatArray", (alone * demand.weight).sum(axis=1) / demand.total)
+
+
+def beyond_any_post(best_seconds: FloatArray, demand: Demand, budget_s: float, n_regions: int) -> BoolArray:
+    """Neighborhoods where less than half of the demand could be reached even with every candidate staffed.
+
+    Parameters
+    ----------
+    best_seconds
+        (n,) seconds from the nearest of all candidates to each place.
+
+    Returns
+    -------
+    beyond
+        (n_regions,) True where the area lies beyond any post. Areas without demand are False.
+    """
+    inside = demand.region >= 0
+    region = demand.region[inside]
+    weight = np.bincount(region, demand.weight[inside], minlength=n_regions)
+    near = demand.weight[inside] * (best_seconds[inside] <= budget_s)
+    reached = np.bincount(region, near, minlength=n_regions)
+    return (weight > 0) & (reached < 0.5 * weight)
+
+
+def _by_region(seconds: FloatArray, demand: Demand, budget_s: float) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "region": demand.region,
+            "seconds": seconds,
+            "weight": demand.weight,
+            "covered": demand.weight * ((seconds <= budget_s) & (budget_s > 0)),
+        }
+    )
+    frame = frame[(frame["region"] >= 0) & (frame["weight"] > 0)].sort_values(["region", "seconds"])
+    grouped = frame.groupby("region", sort=True)
+    table = grouped[["weight", "covered"]].sum()
+    table["share"] = table["covered"] / table["weight"]
+    cumulative = grouped["weight"].cumsum()
+    total = frame["region"].map(table["weight"])
+    for name, part in (("median_s", 0.5), ("p90_s", 0.9)):
+        enough = frame[cumulative >= part * total * (1 - 1e-12)]
+        table[name] = enough.groupby("region")["seconds"].first()
+    return table.reset_index()
+
+
+def _sampling_interval(share: float, sampled: int | None) -> tuple[float, float]:
+    """Clopper and Pearson's exact interval (1934, Biometrika 26) for a share of ``sampled`` calls."""
+    if not sampled:
+        return share, share
+    hits = round(share * sampled)
+    tail = (1 - CONFIDENCE) / 2
+    low = float(beta.ppf(tail, hits, sampled - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, sampled - hits)) if hits < sampled else 1.0
+    return low, high

@@ -1,0 +1,98 @@
+"""What a planner's hand does to a scenario: the changes that follow from a drag, a click or a table edit."""
+
+import pandas as pd
+
+from models.plan import make_plan
+from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetUnits
+
+PLACE_DECIMALS = 5
+"""About a metre: places are kept no finer, so that the scenario's text stays short."""
+
+
+def set_units(posts: pd.DataFrame, scenario: Scenario, units: int) -> Scenario:
+    """Set how many units are on duty; unsaid where every post of the order is staffed.
+
+    Parameters
+    ----------
+    posts
+        The city's posts, as `models.plan.make_plan` takes them; so in all functions of this module.
+    """
+    free = scenario.without(SetUnits.kind)
+    everywhere = len(make_plan(posts, free).in_order)
+    return free if units >= everywhere else scenario.having(SetUnits(max(units, 0)))
+
+
+def move_post(posts: pd.DataFrame, scenario: Scenario, post_id: str, lon: float, lat: float) -> Scenario:
+    """Move a post; one that stands empty is staffed at its new place."""
+    post = make_plan(posts, scenario).post(post_id)
+    if post is None:
+        return scenario
+    place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
+    if post.state != "staffed":
+        scenario = staff_post(posts, scenario, post_id)
+    if scenario.without(AddPost.kind, post_id) != scenario:
+        return scenario.having(AddPost(post_id, *place, post.name if post.added else ""))
+    return scenario.having(MovePost(post_id, *place))
+
+
+def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
+    """Put one unit more on duty, at this post; all other posts stay as they are."""
+    plan = make_plan(posts, scenario)
+    post = plan.post(post_id)
+    if post is None or post.state == "staffed":
+        return scenario
+    units = len(plan.staffed) + 1
+    if post.order is not None:
+        for waiting in plan.in_order[len(plan.staffed) : post.order - 1]:
+            scenario = _take_out(scenario, waiting.post_id)
+    elif scenario.without(RemovePost.kind, post_id) != scenario:
+        # The post comes back at its rank: those that wait for a unit before it would be staffed with it.
+        scenario = scenario.without(RemovePost.kind, post_id)
+        back = make_plan(posts, scenario)
+        order = back.in_order
+        place = next(at for at, known in enumerate(order) if known.post_id == post_id)
+        for waiting in order[units - 1 : place]:
+            scenario = _take_out(scenario, waiting.post_id)
+    else:
+        for waiting in plan.in_order[len(plan.staffed) :]:
+            scenario = _take_out(scenario, waiting.post_id)
+        scenario = scenario.having(
+            AddPost(post_id, round(post.lon, PLACE_DECIMALS), round(post.lat, PLACE_DECIMALS))
+        )
+    return set_units(posts, scenario, units)
+
+
+def empty_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
+    """Take the unit from a post: an addition is taken back, a post of today is left empty."""
+    plan = make_plan(posts, scenario)
+    post = plan.post(post_id)
+    if post is None or post.order is None:
+        return scenario
+    units = len(plan.staffed) - (post.state == "staffed")
+    return set_units(posts, _take_out(scenario, post_id), units)
+
+
+def toggle_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
+    """Staff an empty post, or empty a staffed one."""
+    post = make_plan(posts, scenario).post(post_id)
+    staffed = post is not None and post.state == "staffed"
+    return (empty_post if staffed else staff_post)(posts, scenario, post_id)
+
+
+def add_post(posts: pd.DataFrame, scenario: Scenario, lon: float, lat: float) -> Scenario:
+    """Put one unit more on duty, at a new place."""
+    plan = make_plan(posts, scenario)
+    taken = {post.post_id for post in plan.posts}
+    number = next(n for n in range(1, len(taken) + 2) if f"new-{n}" not in taken)
+    for waiting in plan.in_order[len(plan.staffed) :]:
+        scenario = _take_out(scenario, waiting.post_id)
+    place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
+    scenario = scenario.having(AddPost(f"new-{number}", *place, f"New post {number}"))
+    return set_units(posts, scenario, len(plan.staffed) + 1)
+
+
+def _take_out(scenario: Scenario, post_id: str) -> Scenario:
+    without = scenario.without(AddPost.kind, post_id)
+    if without != scenario:
+        return without.without(MovePost.kind, post_id)
+    return scenario.having(RemovePost(post_id))

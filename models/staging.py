@@ -1,0 +1,154 @@
+"""One staging plan under one set of conditions: its travel-time field and whom it reaches."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from errors import Faults, InvalidInputError
+from models.coverage import Coverage, Demand, coverage, drive_seconds, sole_share
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for every plan that is compared.
+
+    Attributes
+    ----------
+    target_min
+        Minutes from the call received to the first unit on scene.
+    call_handling_s, turnout_s
+        Seconds that pass before the wheels roll.
+    speed_factor
+        Multiplies the network's speeds: siren, hour of week and the planner's own factor together.
+    speed_low, speed_high
+        Ends of the range of the assumed speeds, as factors of them.
+    access_kph
+        Speed between a street corner and a door or post, in a straight line.
+    """
+
+    target_min: float
+    call_handling_s: float
+    turnout_s: float
+    speed_factor: float
+    speed_low: float
+    speed_high: float
+    access_kph: float
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        faults.check(self.target_min > 0, "the target must be above zero minutes")
+        faults.check(
+            self.call_handling_s >= 0 and self.turnout_s >= 0, "call handling and turnout cannot be negative"
+        )
+        faults.check(self.speed_factor > 0 and self.access_kph > 0, "speeds must be above zero")
+        faults.check(0 < self.speed_low <= 1 <= self.speed_high, "the range of speeds must hold 1")
+        faults.raise_as(InvalidInputError, "The conditions cannot be used")
+
+    def budget_s(self, minutes: float | None = None) -> float:
+        """Seconds left for driving within ``minutes`` (the target when not given); may be negative."""
+        whole = self.target_min if minutes is None else minutes
+        return whole * 60 - self.call_handling_s - self.turnout_s
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one plan does.
+
+    Attributes
+    ----------
+    field_s
+        (n_nodes,) seconds of driving from the nearest staffed post, infinite where none reaches.
+    coverage
+        Whom the plan reaches.
+    sole_share
+        (n_posts,) share of the demand that each staffed post alone reaches in time.
+    """
+
+    field_s: FloatArray
+    coverage: Coverage
+    sole_share: FloatArray
+
+
+def merged_field(
+    rows_s: npt.NDArray[np.float32], post_access_m: FloatArray, conditions: Conditions
+) -> FloatArray:
+    """Seconds from the nearest post to every node.
+
+    Parameters
+    ----------
+    rows_s
+        (n_posts, n_nodes) seconds from each post's node at the network's own speeds.
+    post_access_m
+        (n_posts,) metres from each post to its node.
+
+    Returns
+    -------
+    field_s
+        (n_nodes,); all infinite where no post is staffed.
+    """
+    if not len(rows_s):
+        return np.full(rows_s.shape[1], np.inf)
+    access_s = np.asarray(post_access_m, dtype=np.float64) / (conditions.access_kph / 3.6)
+    scaled = rows_s / np.float32(conditions.speed_factor) + access_s[:, None].astype(np.float32)
+    nearest: FloatArray = scaled.min(axis=0).astype(np.float64)
+    return nearest
+
+
+def evaluate(
+    rows_s: npt.NDArray[np.float32], post_access_m: FloatArray, demand: Demand, conditions: Conditions
+) -> Outcome:
+    """Evaluate a plan.
+
+    Parameters
+    ----------
+    rows_s
+        (n_posts, n_nodes) seconds from each staffed post's node at the network's own speeds.
+    post_access_m
+        (n_posts,) metres from each post to its node.
+    demand
+        Places that need an ambulance.
+    conditions
+        What holds for every plan.
+
+    Raises
+    ------
+    InvalidInputError
+        If the arguments do not fit together or there is no demand.
+    """
+    if len(rows_s) != len(post_access_m):
+        raise InvalidInputError("rows_s and post_access_m must hold one row a post")
+    budget_s = conditions.budget_s()
+
+    def seconds(at: Conditions) -> FloatArray:
+        return drive_seconds(merged_field(rows_s, post_access_m, at), demand, access_kph=at.access_kph)
+
+    field_s = merged_field(rows_s, post_access_m, conditions)
+    return Outcome(
+        field_s=field_s,
+        coverage=coverage(
+            drive_seconds(field_s, demand, access_kph=conditions.access_kph),
+            demand,
+            budget_s,
+            slow_seconds=seconds(_at_speed(conditions, conditions.speed_low)),
+            fast_seconds=seconds(_at_speed(conditions, conditions.speed_high)),
+        ),
+        sole_share=sole_share(_post_seconds(rows_s, post_access_m, demand, conditions), demand, budget_s),
+    )
+
+
+def _at_speed(conditions: Conditions, factor: float) -> Conditions:
+    return replace(conditions, speed_factor=conditions.speed_factor * factor)
+
+
+def _post_seconds(
+    rows_s: npt.NDArray[np.float32], post_access_m: FloatArray, demand: Demand, conditions: Conditions
+) -> FloatArray:
+    """(n_posts, n) seconds from each post to each place."""
+    access_s = np.asarray(post_access_m, dtype=np.float64) / (conditions.access_kph / 3.6)
+    street_s = drive_seconds(
+        rows_s / np.float32(conditions.speed_factor), demand, access_kph=conditions.access_kph
+    )
+    return street_s + access_s[:, None]
