@@ -70,7 +70,7 @@ def as_networkx(
     factor: npt.NDArray[np.float64] | float = 1.0,
 ) -> "nx.MultiDiGraph[int]":
     """The same network as a networkx graph with ``seconds`` on its edges, built without geo's arcs."""
-    graph = nx.MultiDiGraph()
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph()
     graph.add_nodes_from(range(network.n_nodes))
     seconds = network.length_m * 3.6 / network.speed_kph / factor
     for edge in range(network.n_edges):

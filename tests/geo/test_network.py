@@ -79,7 +79,7 @@ def test_the_class_may_stand_in_street_class() -> None:
 
 def test_from_osmnx_gives_the_same_times_as_the_tables() -> None:
     streets, nodes = grid(3, 3)
-    graph = nx.MultiDiGraph(crs="EPSG:4326")
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(crs="EPSG:4326")
     for row in nodes.itertuples():
         graph.add_node(row.node, x=row.lon, y=row.lat)
     for row in streets.itertuples():

@@ -13,7 +13,7 @@ from geo.travel_time import nearest_times, travel_times
 from tests.geo.networks import Tables, as_networkx, grid, random_networks
 
 
-def _by_networkx(graph: nx.MultiDiGraph, sources: list[int]) -> npt.NDArray[np.float64]:
+def _by_networkx(graph: "nx.MultiDiGraph[int]", sources: list[int]) -> npt.NDArray[np.float64]:
     rows = np.full((len(sources), graph.number_of_nodes()), np.inf)
     for at, source in enumerate(sources):
         for node, seconds in nx.single_source_dijkstra_path_length(graph, source, weight="seconds").items():
