@@ -1,0 +1,93 @@
+// The fields between ground and posts: areas from the page, the heat surface, and the live streets of a drag.
+
+import { decodeRings } from "./ground_file.js";
+import { HeatPainter } from "./heat_painter.js";
+
+const LIVE_WIDTH_M = 20;
+const LIVE_MIN_PX = 1.6;
+const LIVE_MAX_PX = 6;
+const AREA_OPACITY_WHILE_LIVE = 0.25;
+
+export class FieldPainter {
+  constructor(projection, lines, ground) {
+    this.projection = projection;
+    this.lines = lines;
+    this.ends = [ground.sections.edge_u, ground.sections.edge_v];
+    this.areas = [];
+    this.heat = null;
+  }
+
+  setAreas(areas) {
+    this.areas = areas.map(({ rings, quantum, origin, fill, line, opacity }) => ({
+      path: decodeRings(rings, quantum, origin, this.projection), fill, line, opacity,
+    }));
+  }
+
+  setHeat(heat) {
+    const text = heat ? JSON.stringify(heat) : "";
+    if (text === this.heatText) return;
+    this.heatText = text;
+    this.heat = heat ? new HeatPainter(heat, this.projection) : null;
+  }
+
+  draw(canvas, view, ratio, live) {
+    const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    this.heat?.draw(context, view, ratio);
+    view.apply(context, ratio);
+    const showLive = live?.shown && live.seconds;
+    const px = 1 / view.scale;
+    context.lineJoin = "round";
+    for (const { path, fill, line, opacity } of this.areas) {
+      context.globalAlpha = opacity * (showLive ? AREA_OPACITY_WHILE_LIVE : 1);
+      context.fillStyle = fill;
+      context.fill(path, "evenodd");
+      if (!line || showLive) continue;
+      context.globalAlpha = 0.9;
+      context.strokeStyle = line;
+      context.lineWidth = 1.25 * px;
+      context.stroke(path);
+    }
+    context.globalAlpha = 1;
+    if (showLive) this.#drawLive(context, view, live);
+  }
+
+  // Each street in the colour of the first threshold within which both its ends are reached.
+  #drawLive(context, view, { seconds, config }) {
+    const { thresholds_s: thresholds, colours } = config;
+    const { offsets, x, y } = this.lines;
+    const [u, v] = this.ends;
+    const box = view.visible(20);
+    const paths = thresholds.map(() => new Path2D());
+    const last = thresholds[thresholds.length - 1];
+    const short = 1.5 / view.scale;
+    for (let e = 0; e < u.length; e += 1) {
+      const reach = Math.max(seconds[u[e]], seconds[v[e]]);
+      if (!(reach <= last)) continue;
+      const first = offsets[e];
+      const end = offsets[e + 1];
+      if (end - first < 2) continue;
+      const ax = x[first];
+      const ay = y[first];
+      const bx = x[end - 1];
+      const by = y[end - 1];
+      if ((ax < box.x0 && bx < box.x0) || (ax > box.x1 && bx > box.x1)) continue;
+      if ((ay < box.y0 && by < box.y0) || (ay > box.y1 && by > box.y1)) continue;
+      let band = 0;
+      while (reach > thresholds[band]) band += 1;
+      const path = paths[band];
+      path.moveTo(ax, ay);
+      for (let k = first + 1; k < end - 1; k += 1) {
+        if (Math.abs(x[k] - ax) + Math.abs(y[k] - ay) > short) path.lineTo(x[k], y[k]);
+      }
+      path.lineTo(bx, by);
+    }
+    context.lineCap = "butt";
+    context.lineWidth = Math.min(LIVE_MAX_PX, Math.max(LIVE_MIN_PX, LIVE_WIDTH_M * view.scale)) / view.scale;
+    for (let band = thresholds.length - 1; band >= 0; band -= 1) {
+      context.strokeStyle = colours[band];
+      context.stroke(paths[band]);
+    }
+  }
+}
