@@ -1,5 +1,4 @@
-"""The map of every page: ground, areas, hexagons, heat, and posts that can be dragged, by mouse, touch or
-keys.
+"""The map of every page: ground, areas, hexagons, heat, and posts to drag by mouse, touch or keys.
 
 A Streamlit component (registered once, at import). Python gives plain data; the scripts in ``assets/`` draw
 it. What a person does on the map comes back as one event at a time, a dict in ``st.session_state[key].event``
@@ -37,8 +36,7 @@ export default function (component) {
   const url = new URL(component.data.assets + "/city_map.js", document.baseURI);
   import(url).then(
     (module) => { if (!gone) cleanup = module.mount(component); },
-    () => { if (!gone) component.parentElement.append("The map's script could not be loaded; reload the
-    page."); },
+    () => { if (!gone) component.parentElement.append("The map could not be loaded; reload the page."); },
   );
   return () => { gone = true; if (cleanup) cleanup(); };
 }
@@ -83,7 +81,7 @@ class MapArea:
 
 @dataclass(frozen=True)
 class MapHexes:
-    """H3 cells with a colour and a text for the tooltip each: ``cells``, ``colours``, ``labels`` of one length."""
+    """H3 cells, each with its colour (``#rrggbb``) and the text of its tooltip."""
 
     cells: Sequence[str]
     colours: Sequence[str]
@@ -243,7 +241,7 @@ def pack_rings(geometry: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _varints(numbers: npt.NDArray[np.int64]) -> bytes:
-    """Encode signed integers as zigzag varints: seven bits a byte, low first, high bit set on all but the last."""
+    """Encode as zigzag varints: seven bits a byte, low first, high bit set on all but the last."""
     value = ((numbers << 1) ^ (numbers >> 63)).astype(np.uint64)
     size = np.ones(len(value), dtype=np.int64)
     for bits in range(7, 63, 7):

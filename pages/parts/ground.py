@@ -89,7 +89,7 @@ class GroundCity(Protocol):
         """Whether the city has a table."""
 
     def table(self, name: str) -> pd.DataFrame:
-        """The accepted rows of a table."""
+        """Return the accepted rows of a table."""
 
 
 def ground_url(city: GroundCity) -> str:
@@ -234,7 +234,7 @@ def _add_lines(
 
 
 def _labels(kind: str, table: pd.DataFrame | None) -> list[list[Any]]:
-    """Give each shape's name, the point where its label fits best, and how much room it has there in metres."""
+    """Give each shape's name, the point where its label fits best, and the room it has there in metres."""
     if table is None:
         return []
     labels: list[list[Any]] = []
