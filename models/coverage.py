@@ -62,8 +62,8 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share from 0 to 1 with the range it may have."""
+class Estimate:
+    """A figure with the range it may have."""
 
     value: float
     low: float
@@ -77,18 +77,18 @@ class Coverage:
     Attributes
     ----------
     share
-        Share of the demand reached within the drive budget. Its range runs from the slow to the fast end of
-        the assumed speeds, each end widened by the sampling interval where demand is a sample of calls.
+        Share of the demand reached within the drive budget, from 0 to 1. Its range runs from the slow to the
+        fast end of the assumed speeds, each end widened by the sampling interval where demand is a sample.
     median_s, p90_s
         Seconds of driving (with the way to the door) for half and nine tenths of the demand; infinite where
-        that much of it is not reached at all.
+        that much of it is not reached at all. The range runs from fast to slow.
     by_region
         One row a neighborhood index that has demand: ``region, weight, covered, share, median_s, p90_s``.
     """
 
-    share: Share
-    median_s: float
-    p90_s: float
+    share: Estimate
+    median_s: Estimate
+    p90_s: Estimate
     by_region: pd.DataFrame
 
 
@@ -174,12 +174,15 @@ def coverage(
     def share(values: FloatArray) -> float:
         return float(demand.weight[(values <= budget_s) & (budget_s > 0)].sum() / demand.total)
 
+    def quantile(part: float) -> Estimate:
+        return Estimate(*(weighted_quantile(values, demand.weight, part) for values in (seconds, fast, slow)))
+
     low = _sampling_interval(share(slow), demand.sampled)[0]
     high = _sampling_interval(share(fast), demand.sampled)[1]
     return Coverage(
-        share=Share(share(seconds), low, high),
-        median_s=weighted_quantile(seconds, demand.weight, 0.5),
-        p90_s=weighted_quantile(seconds, demand.weight, 0.9),
+        share=Estimate(share(seconds), low, high),
+        median_s=quantile(0.5),
+        p90_s=quantile(0.9),
         by_region=_by_region(seconds, demand, budget_s),
     )
 

@@ -1,0 +1,236 @@
+"""The controls of the staging page: each shows the scenario and writes its change back to it."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from models import edits
+from models.plan import make_plan
+from models.scenario import (
+    DEMAND_SOURCES,
+    Change,
+    CloseRoad,
+    ScaleDemand,
+    Scenario,
+    SetClock,
+    SetDemand,
+    SetHourOfWeek,
+    SetSpeedFactor,
+    SetTarget,
+)
+from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_inputs import StagingInputs
+
+WHOLE_WEEK = "Whole week"
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+START_HOUR = 12
+
+
+def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
+    """Show all controls of the staging page in the container in force."""
+    plan, sources = make_plan(inputs.posts, state.current), inputs.city.profile.sources
+    _slider(
+        "Units on duty",
+        "units",
+        (0, max(len(plan.in_order), 1), 1),
+        len(plan.staffed),
+        lambda scenario, units: edits.set_units(inputs.posts, scenario, int(units)),
+        state=state,
+        words="One unit waits at each staffed post, in the order of the list. With fewer units the last "
+        "posts stand empty. For one unit more, switch a post on or add one on the map.",
+    )
+    conditions = inputs.conditions(state.current)
+    _slider(
+        "Target, minutes from call to arrival",
+        "target",
+        (4.0, 20.0, 0.5),
+        conditions.target_min,
+        lambda scenario, minutes: _put(scenario, SetTarget(minutes), minutes == inputs.default_target_min),
+        state=state,
+        words="From the call received to the first unit on scene. Call handling and turnout are taken "
+        "off; what is left is for driving." + _standard_words(inputs),
+    )
+    _hour(inputs, state)
+    left, right = st.columns(2, gap="small")
+    with left:
+        _slider(
+            "Call handling, s",
+            "handling",
+            (0, 240, 10),
+            int(conditions.call_handling_s),
+            lambda scenario, seconds: _set_clock(inputs, scenario, call_handling_s=float(seconds)),
+            state=state,
+            words="From the call received to the crew's alarm. " + sources["call_handling_s"],
+        )
+    with right:
+        _slider(
+            "Turnout, s",
+            "turnout",
+            (0, 240, 10),
+            int(conditions.turnout_s),
+            lambda scenario, seconds: _set_clock(inputs, scenario, turnout_s=float(seconds)),
+            state=state,
+            words="From the crew's alarm to wheels rolling. " + sources["turnout_s"],
+        )
+    left, right = st.columns(2, gap="small")
+    with left:
+        _slider(
+            "Speed, %",
+            "speed",
+            (60, 140, 5),
+            round(100 * _factor(state.current, SetSpeedFactor)),
+            lambda scenario, percent: _put(scenario, SetSpeedFactor(percent / 100), percent == 100),
+            state=state,
+            words="Of the assumed speeds. " + sources["speeds"],
+        )
+    with right:
+        _slider(
+            "Demand, %",
+            "demand_growth",
+            (50, 200, 5),
+            round(100 * _factor(state.current, ScaleDemand)),
+            lambda scenario, percent: _put(scenario, ScaleDemand(percent / 100), percent == 100),
+            state=state,
+            words="Of today's calls, everywhere alike. It changes how many calls come too late, not the "
+            "share: units that are busy are not yet counted.",
+        )
+    _demand(inputs, state)
+    _closures(inputs, state)
+
+
+def _put(scenario: Scenario, change: Change, is_default: bool) -> Scenario:  # noqa: FBT001
+    return scenario.without(*change.subject) if is_default else scenario.having(change)
+
+
+def _factor(scenario: Scenario, kind: type[SetSpeedFactor] | type[ScaleDemand]) -> float:
+    return next((change.factor for change in scenario.find(kind)), 1.0)
+
+
+def _slider(
+    label: str,
+    name: str,
+    limits: tuple[float, float, float],
+    value: float,
+    edit: Callable[[Scenario, float], Scenario],
+    *,
+    state: ScenarioState,
+    words: str,
+) -> None:
+    key = f"staging.{name}"
+    low, high, step = limits
+    st.session_state[key] = min(max(value, low), high)
+    st.slider(
+        label,
+        low,
+        high,
+        step=step,
+        key=key,
+        help=words,
+        on_change=lambda: state.change(lambda scenario: edit(scenario, st.session_state[key])),
+    )
+
+
+def _set_clock(
+    inputs: StagingInputs,
+    scenario: Scenario,
+    *,
+    call_handling_s: float | None = None,
+    turnout_s: float | None = None,
+) -> Scenario:
+    now, profile = inputs.conditions(scenario), inputs.city.profile
+    clock = SetClock(
+        now.call_handling_s if call_handling_s is None else call_handling_s,
+        now.turnout_s if turnout_s is None else turnout_s,
+    )
+    return _put(scenario, clock, clock == SetClock(profile.call_handling_s, profile.turnout_s))
+
+
+def _hour(inputs: StagingInputs, state: ScenarioState) -> None:
+    found = state.current.find(SetHourOfWeek)
+    day = DAYS[found[0].hour // 24] if found else WHOLE_WEEK
+    hour = found[0].hour % 24 if found else START_HOUR
+    st.session_state["staging.day"], st.session_state["staging.hour"] = day, hour
+
+    def changed() -> None:
+        chosen, at = st.session_state["staging.day"], st.session_state["staging.hour"]
+        state.change(
+            lambda scenario: (
+                scenario.without(SetHourOfWeek.kind)
+                if chosen == WHOLE_WEEK
+                else scenario.having(SetHourOfWeek(DAYS.index(chosen) * 24 + at))
+            )
+        )
+
+    counts = (
+        "Counts calls of this hour and the hours beside it, and slows or speeds traffic."
+        if inputs.days is not None
+        else "These calls carry no time, so the hour changes driving speeds only."
+    )
+    left, right = st.columns(2, gap="small")
+    with left:
+        st.selectbox("Day", (WHOLE_WEEK, *DAYS), key="staging.day", on_change=changed, help=counts)
+    with right:
+        st.slider(
+            "Hour", 0, 23, key="staging.hour", on_change=changed, disabled=day == WHOLE_WEEK, format="%d:00"
+        )
+
+
+def _demand(inputs: StagingInputs, state: ScenarioState) -> None:
+    names = {
+        "calls": "Calls",
+        "priority": inputs.city.profile.words.get("priority_call", "First"),
+        "population": "People",
+    }
+    st.session_state["staging.demand"] = inputs.demand_source(state.current)
+
+    def changed() -> None:
+        source = st.session_state["staging.demand"] or inputs.demand_sources[0]
+        state.change(lambda s: _put(s, SetDemand(source), source == inputs.demand_sources[0]))
+
+    st.segmented_control(
+        "Reach counts",
+        inputs.demand_sources,
+        format_func=names.__getitem__,
+        key="staging.demand",
+        on_change=changed,
+        help="; ".join(f"{names[source]}: {DEMAND_SOURCES[source]}" for source in inputs.demand_sources),
+    )
+
+
+def _closures(inputs: StagingInputs, state: ScenarioState) -> None:
+    names = [closure.name for closure in inputs.city.profile.closures]
+    if not names:
+        return
+    st.session_state["staging.closed"] = [
+        change.name for change in state.current.find(CloseRoad) if change.name in names
+    ]
+
+    def changed() -> None:
+        closed = list(st.session_state["staging.closed"])
+
+        def edit(scenario: Scenario) -> Scenario:
+            for change in scenario.find(CloseRoad):
+                scenario = scenario.without(*change.subject)
+            for name in closed:
+                scenario = scenario.having(CloseRoad(name))
+            return scenario
+
+        state.change(edit)
+
+    st.multiselect(
+        "Closed",
+        names,
+        key="staging.closed",
+        on_change=changed,
+        placeholder="Close a bridge or road",
+        help="No ambulance may drive there, with or without siren.",
+    )
+
+
+def _standard_words(inputs: StagingInputs) -> str:
+    standards = inputs.city.profile.standards
+    return "".join(
+        f"\n\n{standard.name}: {standard.share:.0%} within {standard.minutes:g} minutes, from when "
+        f"{standard.start} to when {standard.end}."
+        for standard in standards
+    )

@@ -1,0 +1,211 @@
+"""What the staging page stands on: prepared once a city, and what a scenario makes of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from data.city import City
+from data.derived import TravelTimes, city_ground
+from geo.network import RoadNetwork
+from geo.regions import assign_regions
+from models.coverage import Demand, beyond_any_post, drive_seconds
+from models.demand import demand_from_calls, demand_from_population, hours_of_week, near_hour
+from models.plan import Plan, make_plan
+from models.scenario import (
+    CloseRoad,
+    Scenario,
+    SetClock,
+    SetDemand,
+    SetHourOfWeek,
+    SetSpeedFactor,
+    SetTarget,
+)
+from models.staging import Conditions, Outcome, evaluate, merged_field
+
+DEFAULT_TARGET_MIN = 12.0
+
+
+@dataclass(frozen=True, eq=False)
+class StagingInputs:
+    """A city, prepared for staging.
+
+    Attributes
+    ----------
+    city
+        The city.
+    posts
+        Its candidate posts.
+    regions
+        Its neighborhoods.
+    call_node, call_access_m, call_region, call_hour, call_first
+        (n_calls,) of the calls that stand for demand: node, metres to it, neighborhood, hour of the week
+        (-1 without a time), and whether the call has the highest priority.
+    days
+        Days over which those calls were counted; None where they carry no time.
+    stand_in
+        Whether the calls are another agency's, because the city gives no medical calls.
+    """
+
+    city: City
+    posts: pd.DataFrame
+    regions: gpd.GeoDataFrame
+    times: TravelTimes
+    call_node: npt.NDArray[np.int64]
+    call_access_m: npt.NDArray[np.float64]
+    call_region: npt.NDArray[np.int64]
+    call_hour: npt.NDArray[np.int64]
+    call_first: npt.NDArray[np.bool_]
+    days: float | None
+    stand_in: bool
+
+    @property
+    def network(self) -> RoadNetwork:
+        """The city's road network."""
+        return self.city.network
+
+    @property
+    def demand_sources(self) -> tuple[str, ...]:
+        """Kinds of demand that this city's tables can give."""
+        return (
+            *(("calls",) if len(self.call_node) else ()),
+            *(("priority",) if self.call_first.any() else ()),
+            *(("population",) if self.population.total > 0 else ()),
+        )
+
+    @cached_property
+    def population(self) -> Demand:
+        """People, spread over the street corners of their neighborhood."""
+        kept = np.flatnonzero(self.network.main)
+        region = assign_regions(
+            self.network.node_lon[kept], self.network.node_lat[kept], self.regions.geometry.to_numpy()
+        )
+        people = self.regions["population"].to_numpy(dtype=float, na_value=np.nan)
+        return demand_from_population(kept, region, people)
+
+    def demand_source(self, scenario: Scenario) -> str:
+        """Kind of demand in force: the scenario's where the city has it, else the first it has."""
+        wanted = [change.source for change in scenario.find(SetDemand)]
+        return next((source for source in wanted if source in self.demand_sources), self.demand_sources[0])
+
+    def demand(self, scenario: Scenario) -> Demand:
+        """Demand under a scenario: its kind, and its hour of the week where calls carry times."""
+        source = self.demand_source(scenario)
+        if source == "population":
+            return self.population
+        chosen = self.call_first if source == "priority" else np.ones(len(self.call_node), dtype=bool)
+        hours = scenario.find(SetHourOfWeek)
+        if hours and self.days is not None:
+            chosen = chosen & near_hour(self.call_hour, hours[0].hour)
+        return demand_from_calls(self.call_node, self.call_access_m, self.call_region, chosen)
+
+    def hour_factor(self, scenario: Scenario) -> float:
+        """Speed factor of the scenario's hour; over the whole week the mean, weighted by timed calls."""
+        factors = np.array(self.city.profile.hour_factors)
+        hours = scenario.find(SetHourOfWeek)
+        if hours:
+            return float(factors[hours[0].hour])
+        timed = self.call_hour[self.call_hour >= 0]
+        return float(factors[timed].mean() if len(timed) else factors.mean())
+
+    def conditions(self, scenario: Scenario) -> Conditions:
+        """Gather what holds for every plan that is compared under this scenario."""
+        profile = self.city.profile
+        clock = next(iter(scenario.find(SetClock)), SetClock(profile.call_handling_s, profile.turnout_s))
+        own = next((change.factor for change in scenario.find(SetSpeedFactor)), 1.0)
+        return Conditions(
+            target_min=next((change.minutes for change in scenario.find(SetTarget)), self.default_target_min),
+            call_handling_s=clock.call_handling_s,
+            turnout_s=clock.turnout_s,
+            speed_factor=profile.siren_factor * self.hour_factor(scenario) * own,
+            speed_low=profile.speed_range.low,
+            speed_high=profile.speed_range.high,
+            access_kph=profile.access_kph,
+        )
+
+    @property
+    def default_target_min(self) -> float:
+        """Minutes of the city's own first standard."""
+        standards = self.city.profile.standards
+        return standards[0].minutes if standards else DEFAULT_TARGET_MIN
+
+
+@dataclass(frozen=True, eq=False)
+class StagingView:
+    """What a scenario does: its plan, its outcome, and what no post could reach."""
+
+    plan: Plan
+    demand: Demand
+    conditions: Conditions
+    outcome: Outcome
+    beyond: npt.NDArray[np.bool_]
+
+
+def view_scenario(inputs: StagingInputs, scenario: Scenario) -> StagingView:
+    """Evaluate a scenario.
+
+    Raises
+    ------
+    InvalidInputError
+        If the scenario leaves no demand, or closes a road that the city does not name.
+    """
+    plan = make_plan(inputs.posts, scenario)
+    demand, conditions = inputs.demand(scenario), inputs.conditions(scenario)
+    closures = tuple(change.name for change in scenario.find(CloseRoad))
+    places = plan.places()
+    nodes, access_m = (
+        inputs.network.snap(places[:, 0], places[:, 1])
+        if len(places)
+        else (np.empty(0, dtype=np.int64), np.empty(0))
+    )
+    outcome = evaluate(inputs.times.rows(nodes, closures), access_m, demand, conditions)
+    rows_s, candidate_access_m = inputs.times.from_candidates(inputs.posts)
+    best_s = drive_seconds(
+        merged_field(rows_s, candidate_access_m, conditions), demand, access_kph=conditions.access_kph
+    )
+    beyond = beyond_any_post(best_s, demand, conditions.budget_s(), len(inputs.regions))
+    return StagingView(plan, demand, conditions, outcome, beyond)
+
+
+@st.cache_resource(show_spinner="Preparing the streets and calls …", max_entries=4)
+def staging_inputs(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 -- the version is the key
+    """Prepare a city once for all sessions."""
+    regions = _city.areas("neighborhoods")
+    network = _city.network
+    calls, stand_in = _demand_calls(_city)
+    node, access_m = (
+        network.snap(calls["lon"], calls["lat"]) if len(calls) else (np.empty(0, int), np.empty(0))
+    )
+    hours = hours_of_week(calls["opened_at"])
+    timed = calls["opened_at"].dropna()
+    first = _city.profile.words.get("priority_call", "")
+    city_ground(_city)
+    return StagingInputs(
+        city=_city,
+        posts=_city.table("posts").reset_index(drop=True),
+        regions=regions,
+        times=TravelTimes(_city),
+        call_node=node,
+        call_access_m=access_m,
+        call_region=assign_regions(
+            calls["lon"].to_numpy(), calls["lat"].to_numpy(), regions.geometry.to_numpy()
+        ),
+        call_hour=hours,
+        call_first=(calls["priority"].fillna("") == first).to_numpy(dtype=bool),
+        days=(timed.max() - timed.min()).total_seconds() / 86_400 if len(timed) > 1 else None,
+        stand_in=stand_in,
+    )
+
+
+def _demand_calls(city: City) -> tuple[pd.DataFrame, bool]:
+    """Medical calls; where the city gives none, all calls as a stand-in."""
+    if not city.has("calls"):
+        none = pd.DataFrame(columns=["lon", "lat", "priority"], dtype=float)
+        return none.assign(opened_at=pd.Series([], dtype="datetime64[us, UTC]")), False
+    calls = city.table("calls")
+    medical = calls["agency"].isin(city.profile.medical_agencies)
+    return (calls[medical], False) if medical.any() else (calls, True)

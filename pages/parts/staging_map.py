@@ -1,0 +1,183 @@
+"""The map of the staging page: posts, ground reached, gained and lost, and what a hand does to them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import geopandas as gpd
+import numpy as np
+import shapely
+import streamlit as st
+
+from data.derived import city_ground
+from geo.isochrones import isochrones
+from models import edits
+from models.plan import Post
+from models.scenario import CloseRoad, Scenario
+from models.staging import Conditions
+from pages.parts.city_map import LiveField, MapArea, MapPost, city_map
+from pages.parts.ground import ground_url
+from pages.parts.palette import GAINED, GREY, LOST, Theme
+from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_inputs import StagingInputs, StagingView
+
+BANDS_MIN = (4.0, 8.0, 12.0)
+MAP_KEY = "staging.map"
+MAP_HEIGHT_PX = 540
+
+Mode = Literal["Minutes", "Gained and lost"]
+
+
+def staging_map(
+    inputs: StagingInputs,
+    state: ScenarioState,
+    view: StagingView,
+    baseline: StagingView,
+    *,
+    mode: Mode,
+    theme: Theme,
+) -> None:
+    """Show the map; what a hand does on it becomes a change of the scenario."""
+    areas = (
+        _change_areas(inputs, view, baseline)
+        if mode == "Gained and lost"
+        else _band_areas(inputs, view, theme)
+    )
+    city = inputs.city
+    city_map(
+        key=MAP_KEY,
+        ground_url=ground_url(city),
+        height=MAP_HEIGHT_PX,
+        posts=[_marker(post, sole) for post, sole in _with_sole_share(view)],
+        areas=areas,
+        live=_live_field(inputs, view, state.current, theme),
+        note="Demo city: synthetic data" if city.synthetic else city.source("streets").source,
+        on_event=lambda: _handle(inputs, state),
+        label=f"Map of {city.name} with ambulance posts and the ground they reach",
+    )
+
+
+def band_thresholds(conditions: Conditions, theme: Theme) -> list[tuple[float, float, str]]:
+    """Minutes from the call, seconds left for driving, and colour of each band that leaves time to drive."""
+    return [
+        (minutes, conditions.budget_s(minutes), colour)
+        for minutes, colour in zip(BANDS_MIN, theme.bands, strict=True)
+        if conditions.budget_s(minutes) > 0
+    ]
+
+
+def _band_areas(inputs: StagingInputs, view: StagingView, theme: Theme) -> list[MapArea]:
+    bands = band_thresholds(view.conditions, theme)
+    target = view.conditions.target_min
+    budgets = [seconds for _, seconds, _ in bands]
+    outline = target not in BANDS_MIN and view.conditions.budget_s() > 0
+    frame = _polygons(inputs, view, [*budgets, view.conditions.budget_s()] if outline else budgets)
+    areas = [
+        MapArea(
+            name=f"{minutes:g} minutes",
+            geometry=geometry,
+            fill=colour,
+            fill_opacity=0.5,
+            legend=f"on scene within {minutes:g} min of the call ({seconds / 60:.1f} min drive)",
+        )
+        for (minutes, seconds, colour), geometry in zip(bands, frame.geometry, strict=False)
+    ]
+    if outline:
+        edge = theme.muted
+        areas.append(
+            MapArea(
+                "Target", frame.geometry.iloc[-1], edge, edge, 0.0, f"target, {target:g} min from the call"
+            )
+        )
+    # The farthest is drawn first, so that the nearer bands lie on it.
+    return areas[::-1]
+
+
+def _change_areas(inputs: StagingInputs, view: StagingView, baseline: StagingView) -> list[MapArea]:
+    budget_s = max(view.conditions.budget_s(), 0.0)
+    now = _polygons(inputs, view, [budget_s]).geometry.iloc[0]
+    before = _polygons(inputs, baseline, [budget_s]).geometry.iloc[0]
+    minutes = f"{view.conditions.target_min:g} min"
+    return [
+        MapArea("Kept", shapely.intersection(now, before), GREY, "", 0.35, f"reached in {minutes}, as today"),
+        MapArea(
+            "Gained", shapely.difference(now, before), GAINED, GAINED, 0.6, f"gained: now within {minutes}"
+        ),
+        MapArea(
+            "Lost", shapely.difference(before, now), LOST, LOST, 0.6, f"lost: no longer within {minutes}"
+        ),
+    ]
+
+
+def _polygons(inputs: StagingInputs, view: StagingView, budgets_s: Sequence[float]) -> gpd.GeoDataFrame:
+    if not budgets_s:
+        return gpd.GeoDataFrame(geometry=[], crs="EPSG:4326")
+    return isochrones(
+        inputs.network, view.outcome.field_s, budgets_s, ground=_ground(inputs, inputs.city.version)
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _ground(_inputs: StagingInputs, version: str) -> shapely.geometry.base.BaseGeometry:  # noqa: ARG001
+    return city_ground(_inputs.city)
+
+
+def _live_field(
+    inputs: StagingInputs, view: StagingView, scenario: Scenario, theme: Theme
+) -> LiveField | None:
+    bands = band_thresholds(view.conditions, theme)
+    if not bands:
+        return None
+    closures = [change.name for change in scenario.find(CloseRoad)]
+    closed = np.flatnonzero(inputs.times.closed_edges(closures))
+    return LiveField(
+        thresholds_s=[seconds for _, seconds, _ in bands],
+        colours=[colour for _, _, colour in bands],
+        access_kph=view.conditions.access_kph,
+        source_access=True,
+        speed_factor_by_class=[view.conditions.speed_factor] * len(inputs.network.classes),
+        closed_edges=closed.tolist(),
+    )
+
+
+def _with_sole_share(view: StagingView) -> list[tuple[Post, float | None]]:
+    shares = iter(view.outcome.sole_share)
+    return [(post, float(next(shares)) if post.state == "staffed" else None) for post in view.plan.posts]
+
+
+def _marker(post: Post, sole: float | None) -> MapPost:
+    notes = {
+        "staffed": f"holds {sole:.1%} alone" if sole is not None else "",
+        "off": "no unit; click to staff it",
+        "candidate": "candidate; click to staff it",
+    }
+    return MapPost(
+        id=post.post_id,
+        label=post.name,
+        lon=post.lon,
+        lat=post.lat,
+        state=post.state,
+        changed=post.changed,
+        note=notes[post.state],
+        mark=str(post.order) if post.state == "staffed" else "",
+        removable=post.added,
+    )
+
+
+def _handle(inputs: StagingInputs, state: ScenarioState) -> None:
+    event = st.session_state[MAP_KEY].event
+    posts = inputs.posts
+
+    def edit(scenario: Scenario) -> Scenario:
+        match event["type"]:
+            case "move":
+                return edits.move_post(posts, scenario, event["id"], event["lon"], event["lat"])
+            case "add":
+                return edits.add_post(posts, scenario, event["lon"], event["lat"])
+            case "toggle":
+                return edits.toggle_post(posts, scenario, event["id"])
+            case "remove":
+                return edits.empty_post(posts, scenario, event["id"])
+            case _:
+                return scenario
+
+    state.change(edit)

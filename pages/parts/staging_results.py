@@ -1,0 +1,261 @@
+"""The results of the staging page: four large figures, neighborhoods, and an editable table of posts."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from models import edits
+from models.coverage import Estimate
+from models.scenario import DEMAND_SOURCES, ScaleDemand, Scenario
+from pages.parts.figures import Figure, big_figures
+from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_inputs import StagingInputs, StagingView
+
+ENOUGH_CALLS = 30
+"""Fewer calls than this in a neighborhood do not make it the worst one."""
+
+TABLE_HEIGHT_PX = 246
+POSTS_KEY = "staging.posts"
+
+
+def staging_figures(
+    inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView
+) -> None:
+    """Show the four figures that matter, each with its range and its change from today's plan."""
+    now, before = view.outcome.coverage, baseline.outcome.coverage
+    compared = bool(scenario.changes)
+    worst, worst_before = _worst(inputs, view), _worst(inputs, baseline)
+    target = f"{view.conditions.target_min:g} min"
+    big_figures(
+        [
+            Figure(
+                f"Reached within {target} of the call",
+                f"{now.share.value:.0%}",
+                f"{now.share.low:.0%} to {now.share.high:.0%} {_range_words(inputs, view)}",
+                "Share of the demand whose nearest staffed post is within the target, from the call received "
+                "to the first unit on scene, as if every unit were free. Busy units make it less.",
+                _points(now.share.value - before.share.value) if compared else "",
+                _better(now.share.value - before.share.value),
+            ),
+            Figure(
+                "Worst neighborhood within reach",
+                f"{worst[1]:.0%}" if worst else "none",
+                worst[0].title() if worst else "no area has enough calls",
+                f"Smallest share reached in time among neighborhoods with at least {ENOUGH_CALLS} calls "
+                "where the candidate posts together could reach half of the demand.",
+                _points(worst[1] - worst_before[1]) if compared and worst and worst_before else "",
+                _better(worst[1] - worst_before[1]) if worst and worst_before else None,
+            ),
+            _minutes_figure("Median drive", now.median_s, before.median_s, "half", compared=compared),
+            _minutes_figure(
+                "90th percentile drive", now.p90_s, before.p90_s, "nine tenths", compared=compared
+            ),
+        ]
+    )
+    st.caption(_late_words(inputs, scenario, view))
+
+
+def staging_tables(
+    inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
+) -> None:
+    """Show neighborhoods and posts."""
+    areas, posts, changes = st.tabs(["Neighborhoods", "Posts", "Scenario"])
+    with areas:
+        _neighborhoods(inputs, state.current, view, baseline)
+    with posts:
+        _posts(inputs, state, view)
+    with changes:
+        _changes(inputs, state, view)
+
+
+def region_table(inputs: StagingInputs, view: StagingView) -> pd.DataFrame:
+    """One row a neighborhood with demand: name, demand, share reached, drive minutes, beyond any post."""
+    table = view.outcome.coverage.by_region.copy()
+    table["name"] = inputs.regions["name"].to_numpy()[table["region"]]
+    table["beyond"] = view.beyond[table["region"]]
+    for name in ("median", "p90"):
+        table[f"{name}_min"] = (table[f"{name}_s"] / 60).replace(math.inf, np.nan)
+    return table
+
+
+def _worst(inputs: StagingInputs, view: StagingView) -> tuple[str, float] | None:
+    table = region_table(inputs, view)
+    table = table[~table["beyond"] & (table["weight"] >= ENOUGH_CALLS)]
+    if table.empty:
+        return None
+    row = table.sort_values(["share", "name"]).iloc[0]
+    return str(row["name"]), float(row["share"])
+
+
+def _neighborhoods(
+    inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView
+) -> None:
+    table = region_table(inputs, view)
+    before = baseline.outcome.coverage.by_region.set_index("region")["share"]
+    table["change"] = 100 * (table["share"] - table["region"].map(before))
+    table["share"] *= 100
+    table["name"] = table["name"].str.title()
+    reachable = table[~table["beyond"]].sort_values(["share", "name"])
+    columns = ["name", "share", *(["change"] if scenario.changes else []), "median_min", "p90_min", "weight"]
+    source = inputs.demand_source(scenario)
+    st.dataframe(
+        reachable[columns],
+        hide_index=True,
+        height=TABLE_HEIGHT_PX,
+        column_config={
+            "name": st.column_config.TextColumn("Neighborhood", width=118),
+            "share": st.column_config.ProgressColumn(
+                "Reached", format="%.0f%%", min_value=0, max_value=100, width=72, help="Within the target."
+            ),
+            "change": st.column_config.NumberColumn(
+                "Change", format="%+.1f", width=52, help="Percentage points against today's plan."
+            ),
+            "median_min": st.column_config.NumberColumn(
+                "Median", format="%.1f", width=50, help="Drive, minutes."
+            ),
+            "p90_min": st.column_config.NumberColumn(
+                "90th", format="%.1f", width=45, help="90th percentile drive, minutes."
+            ),
+            "weight": st.column_config.NumberColumn(
+                "People" if source == "population" else "Calls", format="%.0f", width=50
+            ),
+        },
+    )
+    beyond = table[table["beyond"]]
+    if len(beyond):
+        share = beyond["weight"].sum() / view.demand.total
+        st.caption(
+            f"Beyond any post ({share:.1%} of the demand; even with every candidate staffed less than half "
+            f"is reached): {', '.join(sorted(beyond['name']))}."
+        )
+
+
+def _posts(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> None:
+    shares = dict(zip((post.post_id for post in view.plan.staffed), view.outcome.sole_share, strict=True))
+    frame = pd.DataFrame(
+        [
+            (
+                post.state == "staffed",
+                post.name,
+                100 * float(shares[post.post_id]) if post.post_id in shares else None,
+                post.lat,
+                post.lon,
+            )
+            for post in view.plan.posts
+        ],
+        columns=["unit", "name", "sole", "lat", "lon"],
+        index=pd.Index([post.post_id for post in view.plan.posts], name="post_id"),
+    )
+    # A new key for each scenario: the editor starts from the scenario, never from its own old edits.
+    key = f"{POSTS_KEY}.{state.current.hash}"
+
+    def edited() -> None:
+        rows = st.session_state[key]["edited_rows"]
+        state.change(lambda scenario: _apply_rows(inputs.posts, scenario, frame, rows))
+
+    st.data_editor(
+        frame,
+        key=key,
+        hide_index=True,
+        height=TABLE_HEIGHT_PX,
+        on_change=edited,
+        disabled=["name", "sole"],
+        column_config={
+            "unit": st.column_config.CheckboxColumn("Unit", width=40, help="A unit waits here."),
+            "name": st.column_config.TextColumn("Post", width=130),
+            "sole": st.column_config.NumberColumn(
+                "Alone", format="%.1f%%", width=52, help="Demand that no other staffed post reaches in time."
+            ),
+            "lat": st.column_config.NumberColumn("Lat", format="%.4f", width=62, min_value=-90, max_value=90),
+            "lon": st.column_config.NumberColumn(
+                "Lon", format="%.4f", width=68, min_value=-180, max_value=180
+            ),
+        },
+    )
+    st.caption(
+        "The same as on the map: switch a unit, or type a place. Posts stand in the order of staffing."
+    )
+
+
+def _apply_rows(
+    posts: pd.DataFrame, scenario: Scenario, frame: pd.DataFrame, rows: dict[int, dict[str, object]]
+) -> Scenario:
+    for position, values in rows.items():
+        post_id, row = str(frame.index[position]), frame.iloc[position]
+        if "lat" in values or "lon" in values:
+            lon, lat = values.get("lon", row["lon"]), values.get("lat", row["lat"])
+            if isinstance(lon, int | float) and isinstance(lat, int | float):
+                scenario = edits.move_post(posts, scenario, post_id, float(lon), float(lat))
+        if "unit" in values:
+            scenario = edits.toggle_post(posts, scenario, post_id)
+    return scenario
+
+
+def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> None:
+    names = {post.post_id: post.name for post in view.plan.posts}
+    sentences = state.current.sentences(names)
+    if sentences:
+        st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
+    else:
+        st.markdown("Nothing is changed: this is today's plan.")
+    for words in view.plan.ignored:
+        st.warning(words)
+    city = inputs.city
+    st.caption(
+        f"City {city.version}, scenario {state.current.hash}. The address of this page holds the scenario: "
+        "send it, or keep it. Method: nearest staffed post over the street network (Dijkstra), coverage as "
+        "if every unit were free."
+    )
+
+
+def _minutes_figure(label: str, now: Estimate, before: Estimate, words: str, *, compared: bool) -> Figure:
+    change = (now.value - before.value) / 60
+    finite = math.isfinite(now.value) and math.isfinite(before.value)
+    return Figure(
+        label,
+        f"{now.value / 60:.1f} min" if math.isfinite(now.value) else "not reached",
+        f"{_minutes(now.low)} to {_minutes(now.high)} min over the range of speeds",
+        f"From wheels rolling to the door: {words} of the demand is reached at least this soon.",
+        f"{change:+.1f} min" if compared and finite else "",
+        (None if abs(change) < 0.05 else change < 0) if finite else None,
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}" if math.isfinite(seconds) else "not reached"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f} points"
+
+
+def _better(difference: float) -> bool | None:
+    return None if abs(difference) < 0.0005 else difference > 0
+
+
+def _range_words(inputs: StagingInputs, view: StagingView) -> str:
+    low, high = inputs.city.profile.speed_range.low, inputs.city.profile.speed_range.high
+    sampled = f" and {view.demand.sampled:,} calls" if view.demand.sampled else ""
+    return f"(speeds x{low:g} to x{high:g}{sampled})"
+
+
+def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> str:
+    growth = next((change.factor for change in scenario.find(ScaleDemand)), 1.0)
+    late = 1 - view.outcome.coverage.share.value
+    source = inputs.demand_source(scenario)
+    if source == "population":
+        people = view.demand.total * growth
+        words = f"{late * people:,.0f} of {people:,.0f} people live out of reach."
+        table = inputs.city.source("neighborhoods")
+    else:
+        table = inputs.city.source("calls")
+        if inputs.days is not None:
+            a_day = view.demand.total * growth / inputs.days
+            words = f"Too late: about {late * a_day:,.1f} of {a_day:,.1f} calls a day, were every unit free."
+        else:
+            words = (
+                f"Too late: {late * growth * 1000:,.0f} for every 1,000 calls of today, were every unit free."
+            )
+    return f"{words} Counted: {DEMAND_SOURCES[source]}. {table.source}, {table.period}."
