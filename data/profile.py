@@ -128,7 +128,7 @@ class Closure(_Frozen):
         names = streets["name"].str.casefold().str.replace(".", "", regex=False).str.strip()
         if self.streets:
             wanted = [name.casefold().replace(".", "") for name in self.streets]
-            chosen = names.isin(wanted).to_numpy(dtype=bool)
+            chosen = names.isin(wanted).to_numpy(dtype=bool, copy=True)
             if self.unnamed:
                 chosen |= names.isna().to_numpy(dtype=bool)
         else:

@@ -1,0 +1,1 @@
+"""Importers: a city's own files into a city folder."""
