@@ -1,12 +1,17 @@
 """The door: navigation and the server's own routes."""
 
+from pathlib import Path
+
 import streamlit as st
 
 if __name__ == "__main__":
-    st.set_page_config(page_title="Crescent", page_icon=":material/nightlight:", layout="wide")
+    icon = Path(__file__).parent / "pages" / "parts" / "assets" / "crescent.svg"
+    st.set_page_config(page_title="Crescent", page_icon=str(icon), layout="wide")
     st.navigation(
         [
-            st.Page("pages/staging.py", title="Ambulance staging", icon=":material/emergency:", default=True),
+            st.Page(
+                "pages/staging.py", title="Ambulance staging", icon=":material/emergency:", default=True
+            ),
             st.Page("pages/calls.py", title="911 calls", icon=":material/call:"),
             st.Page("pages/data.py", title="Data", icon=":material/database:"),
         ],

@@ -5,6 +5,7 @@ ReVelle 1974, Papers of the Regional Science Association 32). Busy units make it
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -59,6 +60,12 @@ class Demand:
     def total(self) -> float:
         """Sum of the weights."""
         return float(self.weight.sum())
+
+    def share_within(self, seconds: FloatArray, budget_s: float) -> float:
+        """Share of the weight with (n,) ``seconds`` of at most ``budget_s``; none at a budget of zero."""
+        if budget_s <= 0 or self.total <= 0:
+            return 0.0
+        return float(self.weight[seconds <= budget_s].sum() / self.total)
 
 
 @dataclass(frozen=True)
@@ -171,8 +178,7 @@ def coverage(
     faults.check(demand.total > 0, "there is no demand to reach; choose other hours or another source")
     faults.raise_as(InvalidInputError, "Coverage cannot be counted")
 
-    def share(values: FloatArray) -> float:
-        return float(demand.weight[(values <= budget_s) & (budget_s > 0)].sum() / demand.total)
+    share = partial(demand.share_within, budget_s=budget_s)
 
     def quantile(part: float) -> Estimate:
         return Estimate(*(weighted_quantile(values, demand.weight, part) for values in (seconds, fast, slow)))

@@ -61,6 +61,8 @@ class Outcome:
     ----------
     field_s
         (n_nodes,) seconds of driving from the nearest staffed post, infinite where none reaches.
+    seconds
+        (n,) seconds of driving from the nearest staffed post to each place of the demand.
     coverage
         Whom the plan reaches.
     sole_share
@@ -68,6 +70,7 @@ class Outcome:
     """
 
     field_s: FloatArray
+    seconds: FloatArray
     coverage: Coverage
     sole_share: FloatArray
 
@@ -122,18 +125,20 @@ def evaluate(
         raise InvalidInputError("rows_s and post_access_m must hold one row a post")
     budget_s = conditions.budget_s()
 
-    def seconds(at: Conditions) -> FloatArray:
+    def seconds_at(at: Conditions) -> FloatArray:
         return drive_seconds(merged_field(rows_s, post_access_m, at), demand, access_kph=at.access_kph)
 
     field_s = merged_field(rows_s, post_access_m, conditions)
+    seconds = drive_seconds(field_s, demand, access_kph=conditions.access_kph)
     return Outcome(
         field_s=field_s,
+        seconds=seconds,
         coverage=coverage(
-            drive_seconds(field_s, demand, access_kph=conditions.access_kph),
+            seconds,
             demand,
             budget_s,
-            slow_seconds=seconds(_at_speed(conditions, conditions.speed_low)),
-            fast_seconds=seconds(_at_speed(conditions, conditions.speed_high)),
+            slow_seconds=seconds_at(_at_speed(conditions, conditions.speed_low)),
+            fast_seconds=seconds_at(_at_speed(conditions, conditions.speed_high)),
         ),
         sole_share=sole_share(_post_seconds(rows_s, post_access_m, demand, conditions), demand, budget_s),
     )

@@ -21,7 +21,7 @@ def staging(city: City) -> None:
     """Show controls, map and results; only this part runs again after a change."""
     inputs = staging_inputs(city, city.version)
     state = ScenarioState(city)
-    left, middle, right = st.columns([2.35, 6.1, 3.55], gap="small")
+    left, middle, right = st.columns([2.2, 6.1, 3.7], gap="small")
     with left:
         staging_controls(inputs, state)
     with middle:

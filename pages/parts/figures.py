@@ -41,11 +41,12 @@ _STYLE = """
               grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
 .cr-figure { border-top: 2px solid var(--st-border-color, rgba(128, 128, 128, .35)); padding-top: .3rem; }
 .cr-figure.is-stale { opacity: .35; }
-.cr-label { font-size: .78rem; line-height: 1.15; opacity: .8; cursor: help; min-height: 1.8em; }
-.cr-value { font-size: 1.9rem; font-weight: 650; line-height: 1.1; letter-spacing: -.02em;
-            font-variant-numeric: tabular-nums; white-space: nowrap; }
-.cr-range { font-size: .74rem; opacity: .8; line-height: 1.25; }
-.cr-change { font-size: .82rem; font-weight: 600; }
+.cr-label { font-size: .78rem; line-height: 1.2; opacity: .8; cursor: help; }
+.cr-value { font-size: 2rem; font-weight: 650; line-height: 1.15; letter-spacing: -.02em;
+            font-variant-numeric: tabular-nums; }
+.cr-label, .cr-value, .cr-range { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.cr-range { font-size: .74rem; opacity: .8; line-height: 1.3; min-height: 1.3em; }
+.cr-change { font-size: .85rem; font-weight: 600; letter-spacing: 0; padding-left: .45rem; }
 .cr-change.is-better { color: #0072B2; } .cr-change.is-worse { color: #D55E00; }
 </style>
 """
@@ -59,10 +60,10 @@ def big_figures(figures: Sequence[Figure], *, columns: int = 2) -> None:
 
 def _cell(figure: Figure) -> str:
     tone = {True: " is-better", False: " is-worse", None: ""}[figure.better]
-    change = f'<div class="cr-change{tone}">{escape(figure.change)}</div>' if figure.change else ""
-    spoken = escape(figure.help, quote=True)
+    change = f'<span class="cr-change{tone}">{escape(figure.change)}</span>' if figure.change else ""
+    spoken = escape(f"{figure.label}: {figure.value}. {figure.range_text}. {figure.help}", quote=True)
     return (
         f'<div class="cr-figure" title="{spoken}"><div class="cr-label">{escape(figure.label)}</div>'
-        f'<div class="cr-value">{escape(figure.value)}</div>{change}'
+        f'<div class="cr-value">{escape(figure.value)}{change}</div>'
         f'<div class="cr-range">{escape(figure.range_text)}</div></div>'
     )

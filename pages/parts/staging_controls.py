@@ -21,8 +21,8 @@ from models.scenario import (
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs
 
-WHOLE_WEEK = "Whole week"
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WHOLE_WEEK = "All week"
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 START_HOUR = 12
 
 

@@ -77,7 +77,7 @@ def _band_areas(inputs: StagingInputs, view: StagingView, theme: Theme) -> list[
             geometry=geometry,
             fill=colour,
             fill_opacity=0.5,
-            legend=f"on scene within {minutes:g} min of the call ({seconds / 60:.1f} min drive)",
+            legend=_band_legend(view, minutes, seconds),
         )
         for (minutes, seconds, colour), geometry in zip(bands, frame.geometry, strict=False)
     ]
@@ -90,6 +90,11 @@ def _band_areas(inputs: StagingInputs, view: StagingView, theme: Theme) -> list[
         )
     # The farthest is drawn first, so that the nearer bands lie on it.
     return areas[::-1]
+
+
+def _band_legend(view: StagingView, minutes: float, seconds: float) -> str:
+    share = view.demand.share_within(view.outcome.seconds, seconds)
+    return f"{minutes:g} min from the call, {seconds / 60:.1f} of them driving: {share:.0%}"
 
 
 def _change_areas(inputs: StagingInputs, view: StagingView, baseline: StagingView) -> list[MapArea]:

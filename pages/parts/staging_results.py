@@ -17,6 +17,7 @@ ENOUGH_CALLS = 30
 """Fewer calls than this in a neighborhood do not make it the worst one."""
 
 TABLE_HEIGHT_PX = 246
+ROW_HEIGHT_PX = 28
 POSTS_KEY = "staging.posts"
 
 
@@ -31,16 +32,17 @@ def staging_figures(
     big_figures(
         [
             Figure(
-                f"Reached within {target} of the call",
-                f"{now.share.value:.0%}",
-                f"{now.share.low:.0%} to {now.share.high:.0%} {_range_words(inputs, view)}",
-                "Share of the demand whose nearest staffed post is within the target, from the call received "
-                "to the first unit on scene, as if every unit were free. Busy units make it less.",
+                f"Reached in {target} from the call",
+                f"{now.share.value:.1%}",
+                f"{now.share.low:.1%} to {now.share.high:.1%}",
+                f"{_range_words(inputs, view)} Share of the demand whose nearest staffed post is within the "
+                "target, from the call received to the first unit on scene, as if every unit were free. "
+                "Busy units make it less.",
                 _points(now.share.value - before.share.value) if compared else "",
                 _better(now.share.value - before.share.value),
             ),
             Figure(
-                "Worst neighborhood within reach",
+                "Worst neighborhood in reach",
                 f"{worst[1]:.0%}" if worst else "none",
                 worst[0].title() if worst else "no area has enough calls",
                 f"Smallest share reached in time among neighborhoods with at least {ENOUGH_CALLS} calls "
@@ -104,10 +106,11 @@ def _neighborhoods(
         reachable[columns],
         hide_index=True,
         height=TABLE_HEIGHT_PX,
+        row_height=ROW_HEIGHT_PX,
         column_config={
-            "name": st.column_config.TextColumn("Neighborhood", width=118),
-            "share": st.column_config.ProgressColumn(
-                "Reached", format="%.0f%%", min_value=0, max_value=100, width=72, help="Within the target."
+            "name": st.column_config.TextColumn("Neighborhood", width=124),
+            "share": st.column_config.NumberColumn(
+                "In time", format="%.0f%%", width=48, help="Share reached within the target."
             ),
             "change": st.column_config.NumberColumn(
                 "Change", format="%+.1f", width=52, help="Percentage points against today's plan."
@@ -160,6 +163,7 @@ def _posts(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> No
         key=key,
         hide_index=True,
         height=TABLE_HEIGHT_PX,
+        row_height=ROW_HEIGHT_PX,
         on_change=edited,
         disabled=["name", "sole"],
         column_config={
@@ -216,9 +220,10 @@ def _minutes_figure(label: str, now: Estimate, before: Estimate, words: str, *, 
     return Figure(
         label,
         f"{now.value / 60:.1f} min" if math.isfinite(now.value) else "not reached",
-        f"{_minutes(now.low)} to {_minutes(now.high)} min over the range of speeds",
-        f"From wheels rolling to the door: {words} of the demand is reached at least this soon.",
-        f"{change:+.1f} min" if compared and finite else "",
+        f"{_minutes(now.low)} to {_minutes(now.high)} min",
+        f"From wheels rolling to the door: {words} of the demand is reached at least this soon. The range "
+        "covers the assumed speeds, slow to fast.",
+        (f"{change:+.1f}" if abs(change) >= 0.05 else "no change") if compared and finite else "",
         (None if abs(change) < 0.05 else change < 0) if finite else None,
     )
 
@@ -228,7 +233,8 @@ def _minutes(seconds: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f} points"
+    points = round(100 * difference, 1)
+    return f"{points:+.1f} pts" if points else "no change"
 
 
 def _better(difference: float) -> bool | None:
@@ -237,8 +243,8 @@ def _better(difference: float) -> bool | None:
 
 def _range_words(inputs: StagingInputs, view: StagingView) -> str:
     low, high = inputs.city.profile.speed_range.low, inputs.city.profile.speed_range.high
-    sampled = f" and {view.demand.sampled:,} calls" if view.demand.sampled else ""
-    return f"(speeds x{low:g} to x{high:g}{sampled})"
+    sampled = f", and the chance in {view.demand.sampled:,} calls (95 %)" if view.demand.sampled else ""
+    return f"The range covers speeds of {low:g} to {high:g} times the assumed ones{sampled}."
 
 
 def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> str:
