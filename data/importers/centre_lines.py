@@ -74,11 +74,14 @@ def mend_centre_lines(streets: gpd.GeoDataFrame, nodes: pd.DataFrame, *, utm_eps
     reasons = [NO_CORNER] * len(strangers) + [CLOSED_UP] * int(closed_up.sum())
     rejected = quarantine_frame(as_records(strangers) + as_records(streets.loc[closed_up]), reasons)
     lines, straight = _straighten(lines.loc[~closed_up].reset_index(drop=True), merged_nodes)
-    street_steps.append(
-        f"{int(closed_up.sum())} streets lay between two drawings of one corner and went to quarantine; "
-        f"{straight} streets came without a line and got the straight one between their corners."
-    )
-
+    if closed_up.any():
+        street_steps.append(
+            f"{int(closed_up.sum())} streets lay between two drawings of one corner and went to quarantine."
+        )
+    if straight:
+        street_steps.append(
+            f"{straight} streets came without a line; each got the straight one between its corners."
+        )
     lines["road_class"] = lines["street_class"].map(CLASS_WORDS).fillna(_class_without_name(lines))
     lines["oneway"] = False
     ramps = int((lines["road_class"] == RAMP).sum())
