@@ -54,7 +54,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
     left, right = st.columns(2, gap="small")
     with left:
         _slider(
-            "Call handling, s",
+            "Handling, s",
             "handling",
             (0, 240, 10),
             int(conditions.call_handling_s),
