@@ -1,7 +1,6 @@
 """A scenario is data: a baseline and typed changes to it, which can be said, compared, hashed and sent."""
 
 import base64
-import binascii
 import hashlib
 import json
 import zlib
@@ -369,15 +368,15 @@ class Scenario:
         InvalidInputError
             If the text is cut short, altered, too long, or faulty inside.
         """
+        if len(text) > MAX_TEXT_CHARACTERS:
+            raise InvalidInputError("The scenario in the address is too long")
         try:
-            if len(text) > MAX_TEXT_CHARACTERS:
-                raise InvalidInputError("The scenario in the address is too long")
             packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             unpacker = zlib.decompressobj()
             content = unpacker.decompress(packed, MAX_JSON_BYTES)
             whole = unpacker.eof and not unpacker.unconsumed_tail
             decoded = content.decode() if whole else ""
-        except (binascii.Error, zlib.error, UnicodeError) as error:
+        except (ValueError, zlib.error) as error:
             raise InvalidInputError("The scenario in the address is cut short or altered") from error
         if not whole:
             raise InvalidInputError("The scenario in the address is cut short or altered")

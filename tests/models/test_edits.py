@@ -1,0 +1,122 @@
+import hypothesis.strategies as st
+import pandas as pd
+from hypothesis import given
+from hypothesis.strategies import SearchStrategy
+
+from models import edits
+from models.plan import make_plan
+from models.scenario import AddPost, MovePost, Scenario, SetUnits
+
+POSTS = pd.DataFrame(
+    {
+        "post_id": list("ABCDEFGH"),
+        "name": [f"Post {letter}" for letter in "ABCDEFGH"],
+        "lon": [-90.0 - 0.01 * at for at in range(8)],
+        "lat": [29.9 + 0.01 * at for at in range(8)],
+        "baseline_rank": pd.array([2, 1, None, 3, None, 4, 5, None], dtype="Int64"),
+    }
+)
+TODAY = Scenario("x")
+
+Edit = tuple[str, str | int]
+edit_steps: SearchStrategy[list[Edit]] = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["toggle", "move"]), st.sampled_from([*"ABCDEFGH", "new-1", "new-2"])),
+        st.tuples(st.just("units"), st.integers(0, 7)),
+        st.tuples(st.just("add"), st.just(0)),
+    ),
+    max_size=10,
+)
+
+
+def _apply(steps: list[Edit]) -> Scenario:
+    scenario = TODAY
+    for kind, value in steps:
+        match kind:
+            case "toggle":
+                scenario = edits.toggle_post(POSTS, scenario, str(value))
+            case "move":
+                scenario = edits.move_post(POSTS, scenario, str(value), -90.123456, 29.987654)
+            case "units":
+                scenario = edits.set_units(POSTS, scenario, int(value))
+            case _:
+                scenario = edits.add_post(POSTS, scenario, -90.05, 29.95)
+    return scenario
+
+
+def _staffed(scenario: Scenario) -> set[str]:
+    return {post.post_id for post in make_plan(POSTS, scenario).staffed}
+
+
+def test_today_is_the_ranked_posts_in_order() -> None:
+    plan = make_plan(POSTS, TODAY)
+    assert [post.post_id for post in plan.staffed] == ["B", "A", "D", "F", "G"]
+    assert [post.state for post in plan.posts[5:]] == ["candidate"] * 3
+
+
+@given(edit_steps, st.sampled_from("ABCDEFGH"))
+def test_a_toggle_changes_that_post_alone_and_back(steps: list[Edit], post_id: str) -> None:
+    scenario = _apply(steps)
+    toggled = edits.toggle_post(POSTS, scenario, post_id)
+    assert _staffed(toggled) ^ _staffed(scenario) == {post_id}
+    assert _staffed(edits.toggle_post(POSTS, toggled, post_id)) == _staffed(scenario)
+
+
+@given(edit_steps, st.sampled_from("ABCDEFGH"))
+def test_a_moved_post_stands_at_its_new_place_and_all_others_stay(steps: list[Edit], post_id: str) -> None:
+    scenario = _apply(steps)
+    moved = edits.move_post(POSTS, scenario, post_id, -90.11111, 29.99999)
+    before = {post.post_id: (post.lon, post.lat) for post in make_plan(POSTS, scenario).posts}
+    after = {post.post_id: (post.lon, post.lat) for post in make_plan(POSTS, moved).posts}
+    assert after.pop(post_id) == (-90.11111, 29.99999)
+    before.pop(post_id)
+    assert after == before
+    assert _staffed(moved) == _staffed(scenario) | {post_id}
+
+
+@given(edit_steps)
+def test_an_added_post_is_one_unit_more(steps: list[Edit]) -> None:
+    scenario = _apply(steps)
+    added = edits.add_post(POSTS, scenario, -90.05, 29.95)
+    (new,) = _staffed(added) - _staffed(scenario)
+    assert _staffed(added) == _staffed(scenario) | {new}
+    assert new.startswith("new-")
+    assert new not in {post.post_id for post in make_plan(POSTS, edits.empty_post(POSTS, added, new)).posts}
+
+
+@given(edit_steps, st.integers(0, 12))
+def test_units_staff_the_first_posts_of_the_order(steps: list[Edit], units: int) -> None:
+    scenario = edits.set_units(POSTS, _apply(steps), units)
+    plan = make_plan(POSTS, scenario)
+    order = plan.in_order
+    assert plan.staffed == order[: min(units, len(order))]
+    if units >= len(order):
+        assert not scenario.find(SetUnits)
+
+
+@given(edit_steps)
+def test_every_post_stands_once_in_every_plan_and_the_scenario_can_be_sent(steps: list[Edit]) -> None:
+    scenario = _apply(steps)
+    plan = make_plan(POSTS, scenario)
+    ids = [post.post_id for post in plan.posts]
+    assert len(set(ids)) == len(ids)
+    assert set("ABCDEFGH") <= set(ids)
+    assert not plan.ignored
+    assert Scenario.from_text(scenario.to_text()) == scenario
+    assert [post.order for post in plan.in_order] == list(range(1, len(plan.in_order) + 1))
+
+
+@given(edit_steps, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(steps: list[Edit], random: object) -> None:
+    scenario = _apply(steps)
+    shuffled = POSTS.sample(frac=1, random_state=random.randint(0, 1000))  # type: ignore[attr-defined]
+    assert make_plan(shuffled, scenario) == make_plan(POSTS, scenario)
+
+
+def test_a_change_of_an_unknown_post_is_told_not_lost() -> None:
+    scenario = TODAY.having(MovePost("Z", -90.0, 29.9)).having(AddPost("C", -90.02, 29.92))
+    plan = make_plan(POSTS, scenario)
+    assert plan.ignored == ("Post Z is not in this city; the change was left out.",)
+    assert [post.post_id for post in plan.staffed] == ["B", "A", "D", "F", "G", "C"]
+    assert edits.move_post(POSTS, TODAY, "Z", -90.0, 29.9) == TODAY
+    assert edits.toggle_post(POSTS, TODAY, "Z") == TODAY

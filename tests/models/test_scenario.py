@@ -1,0 +1,168 @@
+import json
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from errors import InvalidInputError
+from models.scenario import (
+    CHANGE_TYPES,
+    AddPost,
+    Change,
+    CloseRoad,
+    MovePost,
+    RemovePost,
+    ScaleDemand,
+    Scenario,
+    SetClock,
+    SetDemand,
+    SetHourOfWeek,
+    SetSpeedFactor,
+    SetTarget,
+    SetUnits,
+)
+
+post_ids = st.text(min_size=1, max_size=8)
+lons, lats = st.floats(-180, 180), st.floats(-90, 90)
+changes: st.SearchStrategy[Change] = st.one_of(
+    st.builds(MovePost, post_ids, lons, lats),
+    st.builds(AddPost, post_ids, lons, lats, st.text(max_size=12)),
+    st.builds(RemovePost, post_ids),
+    st.builds(SetUnits, st.integers(0, 99)),
+    st.builds(CloseRoad, post_ids),
+    st.builds(ScaleDemand, st.floats(0.1, 10)),
+    st.builds(SetSpeedFactor, st.floats(0.1, 10)),
+    st.builds(SetTarget, st.floats(0.5, 120)),
+    st.builds(SetClock, st.floats(0, 3600), st.floats(0, 3600)),
+    st.builds(SetHourOfWeek, st.integers(0, 167)),
+    st.builds(SetDemand, st.sampled_from(["calls", "priority", "population"])),
+)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    scenario = Scenario("new-orleans")
+    for change in draw(st.lists(changes, max_size=8)):
+        scenario = scenario.having(change)
+    return scenario
+
+
+@given(scenarios())
+def test_json_and_address_text_give_the_same_scenario_back(scenario: Scenario) -> None:
+    assert Scenario.from_json(scenario.to_json()) == scenario
+    assert Scenario.from_text(scenario.to_text()) == scenario
+    assert Scenario.from_text(scenario.to_text()).hash == scenario.hash
+    assert set(scenario.to_text()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+@given(scenarios(), scenarios())
+def test_the_hash_tells_scenarios_apart(one: Scenario, other: Scenario) -> None:
+    assert (one.hash == other.hash) == (one == other)
+
+
+@given(scenarios(), changes)
+def test_a_later_change_takes_the_place_of_an_earlier_one(scenario: Scenario, change: Change) -> None:
+    changed = scenario.having(change)
+    assert changed.having(change) == changed
+    assert change in changed.changes
+    assert [c for c in changed.changes if c.subject == change.subject] == [change]
+    assert change not in changed.without(*change.subject).changes
+
+
+@given(scenarios(), scenarios())
+def test_differences_rebuild_the_other(one: Scenario, other: Scenario) -> None:
+    mine, theirs = one.difference(other)
+    assert (set(one.changes) - set(mine)) | set(theirs) == set(other.changes)
+
+
+@given(scenarios())
+def test_each_change_is_said_in_one_sentence(scenario: Scenario) -> None:
+    sentences = scenario.sentences({change.post_id: "Post" for change in scenario.find(MovePost)})
+    assert len(sentences) == len(scenario.changes)
+    assert all(sentence.endswith(".") for sentence in sentences)
+
+
+def test_the_hash_is_stable_over_time() -> None:
+    """A hash in a saved link must mean the same next year."""
+    scenario = Scenario("new-orleans").having(MovePost("P07", -90.07, 29.95)).having(SetUnits(6))
+    assert scenario.to_json() == (
+        '{"baseline":"new-orleans","changes":[{"kind":"move_post","lat":29.95,"lon":-90.07,"post_id":"P07"},'
+        '{"kind":"set_units","units":6}]}'
+    )
+    assert scenario.hash == "a818a0f78c47"
+
+
+def test_sentences_name_the_posts() -> None:
+    scenario = Scenario("x").having(MovePost("P07", -90.07, 29.95)).having(SetHourOfWeek(5 * 24 + 22))
+    assert scenario.sentences({"P07": "Touro"}) == (
+        "Touro is moved to 29.95000, -90.07000.",
+        "The hour is Saturday, 22:00 to 22:59.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([{"kind": "fly"}], "no change of kind 'fly'"),
+        ([{"kind": "set_units"}], "missing or unknown fields: units"),
+        ([{"kind": "set_units", "units": 3, "extra": 1}], "missing or unknown fields: extra"),
+        ([{"kind": "set_units", "units": -1}], "zero or more"),
+        ([{"kind": "set_units", "units": [1]}], "neither text nor number"),
+        ([{"kind": "move_post", "post_id": "P1", "lon": 3_692_036, "lat": 543_335}], "degrees"),
+        ([{"kind": "set_hour_of_week", "hour": 168}], "0 to 167"),
+        ([{"kind": "scale_demand", "factor": 0}], "above 0"),
+        ([{"kind": "set_target", "minutes": 0}], "above 0"),
+        ([{"kind": "set_clock", "call_handling_s": -1, "turnout_s": 0}], "0 to 3600"),
+        ([{"kind": "set_demand", "source": "guess"}], "must be one of"),
+        ([{"kind": "set_units", "units": 3}, {"kind": "set_units", "units": 4}], "same thing"),
+        (["x"], "no change of kind 'x'"),
+    ],
+)
+def test_faulty_scenarios_are_told(changes: list[object], words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        Scenario.from_json(json.dumps({"baseline": "x", "changes": changes}))
+
+
+def test_all_faults_are_told_together() -> None:
+    content = {
+        "baseline": "",
+        "changes": [{"kind": "set_units", "units": -1}, {"kind": "close_road", "name": ""}],
+    }
+    with pytest.raises(InvalidInputError) as caught:
+        Scenario.from_json(json.dumps(content))
+    for words in ("no baseline", "zero or more", "names no road"):
+        assert words in str(caught.value)
+
+
+@given(st.text(max_size=200))
+def test_any_address_text_is_a_scenario_or_a_clear_error(text: str) -> None:
+    with pytest.raises(InvalidInputError):
+        Scenario.from_text(text)
+
+
+@given(scenarios(), st.data())
+def test_a_cut_address_is_told(scenario: Scenario, data: st.DataObject) -> None:
+    text = scenario.to_text()
+    cut = text[: data.draw(st.integers(0, len(text) - 2))]
+    with pytest.raises(InvalidInputError):
+        Scenario.from_text(cut)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3", "{}", '{"baseline": "x"}', "{", "[" * 100_000])
+def test_json_that_is_no_scenario_is_told(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="not a scenario"):
+        Scenario.from_json(text)
+
+
+def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
+    import base64
+    import zlib
+
+    bomb = base64.urlsafe_b64encode(zlib.compress(b" " * 10_000_000, 9)).decode().rstrip("=")
+    with pytest.raises(InvalidInputError):
+        Scenario.from_text(bomb)
+
+
+def test_every_kind_is_known_by_its_name() -> None:
+    assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
+    assert len(CHANGE_TYPES) == 11
