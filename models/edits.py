@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from models.plan import make_plan
+from models.plan import Post, make_plan
 from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetUnits
 
 PLACE_DECIMALS = 5
@@ -44,7 +44,7 @@ def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenari
     units = len(plan.staffed) + 1
     if post.order is not None:
         for waiting in plan.in_order[len(plan.staffed) : post.order - 1]:
-            scenario = _take_out(scenario, waiting.post_id)
+            scenario = _take_out(scenario, waiting)
     elif scenario.without(RemovePost.kind, post_id) != scenario:
         # The post comes back at its rank: those that wait for a unit before it would be staffed with it.
         scenario = scenario.without(RemovePost.kind, post_id)
@@ -52,10 +52,10 @@ def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenari
         order = back.in_order
         place = next(at for at, known in enumerate(order) if known.post_id == post_id)
         for waiting in order[units - 1 : place]:
-            scenario = _take_out(scenario, waiting.post_id)
+            scenario = _take_out(scenario, waiting)
     else:
         for waiting in plan.in_order[len(plan.staffed) :]:
-            scenario = _take_out(scenario, waiting.post_id)
+            scenario = _take_out(scenario, waiting)
         scenario = scenario.having(
             AddPost(post_id, round(post.lon, PLACE_DECIMALS), round(post.lat, PLACE_DECIMALS))
         )
@@ -63,13 +63,13 @@ def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenari
 
 
 def empty_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
-    """Take the unit from a post: an addition is taken back, a post of today is left empty."""
+    """Take the unit from a post; the post stays on the map, to be staffed again."""
     plan = make_plan(posts, scenario)
     post = plan.post(post_id)
     if post is None or post.order is None:
         return scenario
     units = len(plan.staffed) - (post.state == "staffed")
-    return set_units(posts, _take_out(scenario, post_id), units)
+    return set_units(posts, _take_out(scenario, post), units)
 
 
 def toggle_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
@@ -85,14 +85,23 @@ def add_post(posts: pd.DataFrame, scenario: Scenario, lon: float, lat: float) ->
     taken = {post.post_id for post in plan.posts}
     number = next(n for n in range(1, len(taken) + 2) if f"new-{n}" not in taken)
     for waiting in plan.in_order[len(plan.staffed) :]:
-        scenario = _take_out(scenario, waiting.post_id)
+        scenario = _take_out(scenario, waiting)
     place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
     scenario = scenario.having(AddPost(f"new-{number}", *place, f"New post {number}"))
     return set_units(posts, scenario, len(plan.staffed) + 1)
 
 
-def _take_out(scenario: Scenario, post_id: str) -> Scenario:
-    without = scenario.without(AddPost.kind, post_id)
-    if without != scenario:
-        return without.without(MovePost.kind, post_id)
-    return scenario.having(RemovePost(post_id))
+def delete_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
+    """Take a new place off the map; a post of the city's own table is only emptied."""
+    post = make_plan(posts, scenario).post(post_id)
+    scenario = empty_post(posts, scenario, post_id)
+    if post is None or not post.added:
+        return scenario
+    return scenario.without(AddPost.kind, post_id).without(RemovePost.kind, post_id)
+
+
+def _take_out(scenario: Scenario, post: Post) -> Scenario:
+    without = scenario.without(AddPost.kind, post.post_id)
+    if post.added or without == scenario:
+        return scenario.having(RemovePost(post.post_id))
+    return without.without(MovePost.kind, post.post_id)

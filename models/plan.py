@@ -106,12 +106,16 @@ def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
     additions = {change.post_id: change for change in scenario.find(AddPost)}
     ranked = posts[posts["baseline_rank"].notna()].sort_values(["baseline_rank", "post_id"])
     order = [post_id for post_id in ranked["post_id"].astype(str) if post_id not in removed]
-    order += [post_id for post_id in additions if post_id not in order]
+    order += [post_id for post_id in additions if post_id not in order and post_id not in removed]
     limits = scenario.find(SetUnits)
     units = min(limits[0].units, len(order)) if limits else len(order)
 
     made: list[Post] = []
-    taken_out = [post_id for post_id in ranked["post_id"].astype(str) if post_id not in order]
+    taken_out = [
+        post_id
+        for post_id in dict.fromkeys([*ranked["post_id"].astype(str), *additions])
+        if post_id not in order
+    ]
     rest = sorted(set(known) - set(order) - set(taken_out))
     for place, post_id in enumerate([*order, *taken_out, *rest], start=1):
         addition, move = additions.get(post_id), moves.get(post_id)

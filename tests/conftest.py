@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's affair: speed stands in benchmarks/.
+settings.register_profile("crescent", deadline=None, max_examples=60)
+settings.load_profile("crescent")
 
 EXTRACT_DEFAULT = Path(__file__).parents[2] / "shared" / "nola"
 

@@ -181,7 +181,7 @@ def _handle(inputs: StagingInputs, state: ScenarioState) -> None:
             case "toggle":
                 return edits.toggle_post(posts, scenario, event["id"])
             case "remove":
-                return edits.empty_post(posts, scenario, event["id"])
+                return edits.delete_post(posts, scenario, event["id"])
             case _:
                 return scenario
 

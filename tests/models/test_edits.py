@@ -21,7 +21,9 @@ TODAY = Scenario("x")
 Edit = tuple[str, str | int]
 edit_steps: SearchStrategy[list[Edit]] = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["toggle", "move"]), st.sampled_from([*"ABCDEFGH", "new-1", "new-2"])),
+        st.tuples(
+            st.sampled_from(["toggle", "move", "delete"]), st.sampled_from([*"ABCDEFGH", "new-1", "new-2"])
+        ),
         st.tuples(st.just("units"), st.integers(0, 7)),
         st.tuples(st.just("add"), st.just(0)),
     ),
@@ -37,6 +39,8 @@ def _apply(steps: list[Edit]) -> Scenario:
                 scenario = edits.toggle_post(POSTS, scenario, str(value))
             case "move":
                 scenario = edits.move_post(POSTS, scenario, str(value), -90.123456, 29.987654)
+            case "delete":
+                scenario = edits.delete_post(POSTS, scenario, str(value))
             case "units":
                 scenario = edits.set_units(POSTS, scenario, int(value))
             case _:
@@ -81,7 +85,12 @@ def test_an_added_post_is_one_unit_more(steps: list[Edit]) -> None:
     (new,) = _staffed(added) - _staffed(scenario)
     assert _staffed(added) == _staffed(scenario) | {new}
     assert new.startswith("new-")
-    assert new not in {post.post_id for post in make_plan(POSTS, edits.empty_post(POSTS, added, new)).posts}
+    emptied = edits.empty_post(POSTS, added, new)
+    assert _staffed(emptied) == _staffed(scenario)
+    assert make_plan(POSTS, emptied).post(new) is not None
+    deleted = edits.delete_post(POSTS, added, new)
+    assert _staffed(deleted) == _staffed(scenario)
+    assert make_plan(POSTS, deleted).post(new) is None
 
 
 @given(edit_steps, st.integers(0, 12))
