@@ -30,8 +30,8 @@ def move_post(posts: pd.DataFrame, scenario: Scenario, post_id: str, lon: float,
     place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
     if post.state != "staffed":
         scenario = staff_post(posts, scenario, post_id)
-    if scenario.without(AddPost.kind, post_id) != scenario:
-        return scenario.having(AddPost(post_id, *place, post.name if post.added else ""))
+    if post.added:
+        return scenario.having(AddPost(post_id, *place, post.name))
     return scenario.having(MovePost(post_id, *place))
 
 
@@ -104,4 +104,4 @@ def _take_out(scenario: Scenario, post: Post) -> Scenario:
     without = scenario.without(AddPost.kind, post.post_id)
     if post.added or without == scenario:
         return scenario.having(RemovePost(post.post_id))
-    return without.without(MovePost.kind, post.post_id)
+    return without
