@@ -44,14 +44,13 @@ import shapely
 
 from geo.network import RoadNetwork
 
-FORMAT = 1
 MAGIC = b"CRSG"
 ROUTE = "/crescent/ground"
 LINE_QUANTUM = 1e-5
 NODE_QUANTUM = 1e-6
 OUTLINE_TOLERANCE_DEG = 2e-5
 """Outlines are simplified to about two metres: less than a pixel at any zoom the map allows."""
-FOCUS_PERCENT = 5.0
+FOCUS_PERCENT = 2.0
 METRES_PER_DEGREE = 111_319.49
 _ALIGN = 4
 
@@ -95,7 +94,7 @@ class GroundCity(Protocol):
 def ground_url(city: GroundCity) -> str:
     """Write the city's ground file unless it is there, and give the URL under which the app serves it.
 
-    The name holds a hash of the city's version and of its network, so a browser may keep the file for ever.
+    The name holds a hash of all that decides the content, so a browser may keep the file for ever.
     """
     path = write_ground(city)
     key = path.name.removeprefix("ground-").removesuffix(".bin.gz")
@@ -162,8 +161,10 @@ def encode_ground(city: GroundCity) -> bytes:
 
 
 def _key(city: GroundCity) -> str:
+    """Hash of all that decides the file: this module, the city and the network built from it."""
     network = city.network
-    digest = hashlib.sha256(f"{FORMAT}:{city.version}:{'|'.join(network.classes)}".encode())
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(f"{city.version}:{'|'.join(network.classes)}".encode())
     for array in (
         network.node_lon,
         network.node_lat,

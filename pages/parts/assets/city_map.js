@@ -16,8 +16,9 @@ const ANIMATION_MS = 180;
 const PAN_PX = 60;
 
 // Map id -> instance. WebGL contexts are few (about 16 a page), so a map that leaves the page keeps its own and takes
-// it along when it comes back.
-const instances = (window.__crescentMaps ??= new Map());
+// it along when it comes back. Browser tests look in through the window: `seconds()`, `fieldNow()` and `place()`.
+const instances = new Map();
+window.__crescentMaps = instances;
 
 const assetUrl = (name) => new URL(name, import.meta.url);
 let styleText = null;
@@ -67,7 +68,7 @@ class CityMap {
     this.surface.tabIndex = 0;
     this.surface.setAttribute("role", "application");
 
-    this.outbox = new Outbox((message) => this.trigger?.("event", message));
+    this.outbox = new Outbox((event) => this.trigger("event", event), () => this.#unanswered());
     this.furniture = new Furniture(this.host, {
       zoomBy: (steps) => this.zoomBy(steps),
       fit: () => this.fit(true),
@@ -96,15 +97,17 @@ class CityMap {
     return element;
   }
 
-  // Hooks for browser tests and for looking inside: the last live field (seconds a node, -1 beyond reach) and the view.
+  // The last live field: seconds to each node of the ground file, infinite beyond reach; null before the first.
   seconds() {
     return this.live?.seconds ?? null;
   }
 
+  // The same, once no question to the worker is open.
   async fieldNow() {
-    return this.live ? this.live.settled() : null;
+    return this.live.settled();
   }
 
+  // Where a place is, in pixels from the map's upper left corner.
   place(lon, lat) {
     return this.view.toScreen(lon, lat);
   }
@@ -114,34 +117,36 @@ class CityMap {
     const call = this.#call;
     const { parentElement, data } = component;
     this.trigger = component.setTriggerValue;
-    const style = await loadStyle();
+    const current = () => call === this.#call && parentElement.isConnected;
+    try {
+      const style = await loadStyle();
+      if (!current()) return;
+      this.#enter(parentElement, style, data);
+      const ground = await loadGround(data.ground);
+      if (!current()) return;
+      this.furniture.fault("");
+      this.#resize();
+      if (this.ground !== ground) this.#setGround(ground, data);
+      this.#update(data);
+      await this.deck.start(new URL(data.deck, document.baseURI), this.view, current);
+    } catch (fault) {
+      if (current()) this.furniture.fault(fault.message);
+    }
+  }
+
+  #enter(parent, style, { height, label }) {
     if (!this.style) {
       this.style = document.createElement("style");
       this.style.textContent = style;
       this.host.prepend(this.style);
     }
-    if (call !== this.#call || !this.#connected(parentElement)) return;
-    if (this.host.parentNode !== parentElement) parentElement.append(this.host);
-    this.host.style.height = `${data.height}px`;
-    this.surface.setAttribute("aria-label", data.label);
-    this.#observe();
-    let ground;
-    try {
-      ground = await loadGround(data.ground);
-    } catch (fault) {
-      this.furniture.fault(fault.message);
-      return;
+    for (const other of [...parent.children]) {
+      if (other !== this.host && other.classList.contains("crescent-map")) other.remove();
     }
-    if (call !== this.#call || !this.#connected(parentElement)) return;
-    this.#resize();
-    if (this.ground !== ground) this.#setGround(ground, data);
-    this.#update(data);
-    await this.deck.start(new URL(data.deck, document.baseURI), this.view);
-    if (call === this.#call) this.deck.show(this.data.hexes, this.data.stale);
-  }
-
-  #connected(parent) {
-    return parent.isConnected ?? parent.host?.isConnected;
+    if (this.host.parentNode !== parent) parent.append(this.host);
+    this.host.style.height = `${height}px`;
+    this.surface.setAttribute("aria-label", label);
+    this.#observe();
   }
 
   detach(parent) {
@@ -210,7 +215,7 @@ class CityMap {
     this.posts.update(data.posts, this.outbox.waitingIds);
     this.furniture.update(data, this.theme);
     if (!data.editable && this.adding) this.setAdding(false);
-    this.deck.show(data.hexes, data.stale);
+    this.deck.show(data.hexes);
     this.redraw("view");
   }
 
@@ -315,7 +320,13 @@ class CityMap {
     this.outbox.send(event);
   }
 
-  // While a post is dragged or stepped: the streets by driving time from all staffed posts.
+  #unanswered() {
+    this.live.hide();
+    this.posts.update(this.data.posts, this.outbox.waitingIds);
+    this.say("The page has not answered; the map shows its last figures.");
+  }
+
+  // Until the page answers: the streets by driving time from these places.
   followLive(places) {
     this.live.follow(places);
   }
@@ -331,6 +342,7 @@ class CityMap {
     const [lon, lat] = this.view.toLonLat(px, py);
     this.setAdding(false);
     this.say("Post added. The figures follow.");
+    this.posts.follow([[lon, lat]]);
     this.send({ type: "add", lon, lat });
   }
 
@@ -347,7 +359,7 @@ class CityMap {
       this.#addAt(event.clientX - box.left, event.clientY - box.top);
     });
     this.surface.addEventListener("keydown", (event) => {
-      if (event.target !== this.surface || event.altKey || event.ctrlKey || event.metaKey || !this.view) return;
+      if (event.target.closest(".post") || event.altKey || event.ctrlKey || event.metaKey || !this.view) return;
       const pans = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
       if (event.key in pans) this.panBy(...pans[event.key].map((step) => step * PAN_PX));
       else if (event.key === "+" || event.key === "=") this.zoomBy(1);

@@ -34,18 +34,10 @@ export class DeckLayer {
     this.shown = null;
   }
 
-  async start(url, view) {
-    if (this.instance || this.starting) return;
-    this.starting = true;
-    let library;
-    try {
-      library = await loadDeck(url);
-    } catch (fault) {
-      this.onFault(fault.message);
-      return;
-    } finally {
-      this.starting = false;
-    }
+  // Begin once; `current` tells whether the map is still on the page when the library has come.
+  async start(url, view, current) {
+    const library = await loadDeck(url);
+    if (this.instance || !current()) return;
     this.library = library;
     this.instance = new library.Deck({
       id: this.id,
@@ -61,20 +53,25 @@ export class DeckLayer {
       onHover: ({ object, x, y }) => this.onHover(object === undefined ? null : object?.label ?? null, x, y),
       getCursor: ({ isDragging }) => (isDragging ? "grabbing" : "inherit"),
       layers: [],
+      // deck makes its canvas a stop of the Tab key; the map around it is one already.
+      onLoad: () => {
+        const canvas = this.host.querySelector("canvas");
+        canvas.tabIndex = -1;
+        canvas.setAttribute("aria-hidden", "true");
+      },
     });
-    this.show(this.wanted, this.stale);
+    this.show(this.wanted);
   }
 
   move(view) {
     this.instance?.setProps({ viewState: view.deckState });
   }
 
-  show(hexes, stale) {
+  show(hexes) {
     this.wanted = hexes;
-    this.stale = stale;
-    const wanted = hexes ? JSON.stringify([hexes, stale]) : "";
-    if (!this.instance || wanted === this.shown) return;
-    this.shown = wanted;
+    const text = hexes ? JSON.stringify(hexes) : "";
+    if (!this.instance || text === this.shown) return;
+    this.shown = text;
     if (!hexes) {
       this.instance.setProps({ layers: [] });
       return;

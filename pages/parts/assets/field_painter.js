@@ -1,11 +1,13 @@
 // The fields between ground and posts: areas from the page, the heat surface, and the live streets of a drag.
 
 import { decodeRings } from "./ground_file.js";
+import { isMajor } from "./ground_painter.js";
 import { HeatPainter } from "./heat_painter.js";
 
-const LIVE_WIDTH_M = 20;
-const LIVE_MIN_PX = 1.6;
-const LIVE_MAX_PX = 6;
+// Without a GPU a line of at most one pixel is drawn six times as fast as a wider one, and most streets are minor.
+const LIVE_MINOR = { width_m: 16, min_px: 1, max_px: 6 };
+const LIVE_MAJOR = { width_m: 30, min_px: 2.2, max_px: 8 };
+const HAIRLINE_UP_TO_PX = 1.7;
 const AREA_OPACITY_WHILE_LIVE = 0.25;
 
 export class FieldPainter {
@@ -13,6 +15,8 @@ export class FieldPainter {
     this.projection = projection;
     this.lines = lines;
     this.ends = [ground.sections.edge_u, ground.sections.edge_v];
+    const major = ground.classes.map(isMajor);
+    this.major = Uint8Array.from(ground.sections.edge_class, (code) => (major[code] ? 1 : 0));
     this.areas = [];
     this.heat = null;
   }
@@ -59,7 +63,7 @@ export class FieldPainter {
     const { offsets, x, y } = this.lines;
     const [u, v] = this.ends;
     const box = view.visible(20);
-    const paths = thresholds.map(() => new Path2D());
+    const paths = thresholds.map(() => [new Path2D(), new Path2D()]);
     const last = thresholds[thresholds.length - 1];
     const short = 1.5 / view.scale;
     for (let e = 0; e < u.length; e += 1) {
@@ -76,7 +80,7 @@ export class FieldPainter {
       if ((ay < box.y0 && by < box.y0) || (ay > box.y1 && by > box.y1)) continue;
       let band = 0;
       while (reach > thresholds[band]) band += 1;
-      const path = paths[band];
+      const path = paths[band][this.major[e]];
       path.moveTo(ax, ay);
       for (let k = first + 1; k < end - 1; k += 1) {
         if (Math.abs(x[k] - ax) + Math.abs(y[k] - ay) > short) path.lineTo(x[k], y[k]);
@@ -84,10 +88,18 @@ export class FieldPainter {
       path.lineTo(bx, by);
     }
     context.lineCap = "butt";
-    context.lineWidth = Math.min(LIVE_MAX_PX, Math.max(LIVE_MIN_PX, LIVE_WIDTH_M * view.scale)) / view.scale;
-    for (let band = thresholds.length - 1; band >= 0; band -= 1) {
-      context.strokeStyle = colours[band];
-      context.stroke(paths[band]);
+    context.lineJoin = "miter";
+    for (const [rank, style] of [LIVE_MINOR, LIVE_MAJOR].entries()) {
+      context.lineWidth = livePx(style, view) / view.scale;
+      for (let band = thresholds.length - 1; band >= 0; band -= 1) {
+        context.strokeStyle = colours[band];
+        context.stroke(paths[band][rank]);
+      }
     }
   }
+}
+
+function livePx({ width_m: width, min_px: least, max_px: most }, view) {
+  const px = Math.min(most, Math.max(least, width * view.scale));
+  return least === 1 && px < HAIRLINE_UP_TO_PX ? 1 : px;
 }

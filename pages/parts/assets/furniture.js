@@ -54,8 +54,9 @@ export class Furniture {
     const help = make("div", "unseen", { id: "post-help" });
     help.textContent =
       "Arrow keys move the post, with Shift finely; Enter confirms; Space switches it on or off; Delete removes an added post.";
+    host.prepend(this.tools, this.addButton);
     host.append(
-      this.tools, this.addButton, this.note, this.legend, this.scale, this.north,
+      this.note, this.legend, this.scale, this.north,
       this.tip, this.busy, this.crosshair, this.error, this.status, help,
     );
   }
@@ -156,7 +157,7 @@ export class Furniture {
 
   fault(text) {
     this.error.textContent = text;
-    this.error.hidden = false;
+    this.error.hidden = !text;
   }
 }
 

@@ -23,7 +23,8 @@ const ORDER = ["service", "residential", "tertiary", "secondary", "primary", "tr
 const LABEL_MIN_ZOOM = 11.4;
 const LABEL_GAP_PX = 6;
 
-export const roadStyle = (kind) => (kind in ROADS ? kind : SAME[kind] ?? "residential");
+export const isMajor = (kind) => ["major", "freeway"].includes(ROADS[roadStyle(kind)].layer);
+const roadStyle = (kind) => (kind in ROADS ? kind : SAME[kind] ?? "residential");
 
 export class GroundPainter {
   constructor(ground, projection) {

@@ -3,8 +3,9 @@
 const PATIENCE_MS = 20000;
 
 export class Outbox {
-  constructor(deliver) {
+  constructor(deliver, onSilence) {
     this.deliver = deliver;
+    this.onSilence = onSilence;
     this.waiting = [];
     this.sent = null;
     this.seq = Date.now();
@@ -41,7 +42,10 @@ export class Outbox {
     if (this.sent || !this.waiting.length) return;
     this.sent = this.waiting.shift();
     // A page that failed never answers; the map must not stay silent for ever because of it.
-    this.timer = setTimeout(() => this.#settle(), PATIENCE_MS);
+    this.timer = setTimeout(() => {
+      this.#settle();
+      this.onSilence();
+    }, PATIENCE_MS);
     this.deliver(this.sent);
   }
 }

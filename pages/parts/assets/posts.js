@@ -91,14 +91,14 @@ export class Posts {
   }
 
   place(view) {
-    for (const { element, post } of this.markers.values()) {
-      const [x, y] = view.toScreen(post.lon, post.lat);
-      const hidden = x < -20 || y < -20 || x > view.width + 20 || y > view.height + 20;
-      element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
-      element.classList.toggle("away", hidden);
-      element.classList.toggle("left", x > view.width * 0.62);
-      element.classList.toggle("above", y > view.height - 60);
-    }
+    for (const marker of this.markers.values()) this.#placeOne(marker, view);
+  }
+
+  #placeOne({ element, post }, view) {
+    const [x, y] = view.toScreen(post.lon, post.lat);
+    element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+    element.classList.toggle("away", x < -20 || y < -20 || x > view.width + 20 || y > view.height + 20);
+    element.classList.toggle("left", x > view.width * 0.62);
   }
 
   // ---- pointer
@@ -161,17 +161,17 @@ export class Posts {
     const y = Math.min(view.height - 4, Math.max(4, py));
     const [lon, lat] = view.toLonLat(x, y);
     marker.post = { ...marker.post, lon, lat };
-    this.place(view);
-    this.#follow(marker);
+    this.#placeOne(marker, view);
+    this.follow([], marker.id);
   }
 
-  // Ask for the live field from all staffed posts, and from the one that is moved.
-  #follow(marker) {
-    const places = [];
+  // Ask for the live field from all staffed posts, from the one that is moved, and from further places.
+  follow(places = [], moved = null) {
+    const from = [...places];
     for (const { post } of this.markers.values()) {
-      if (post.state === "staffed" || post.id === marker.id) places.push([post.lon, post.lat]);
+      if (post.state === "staffed" || post.id === moved) from.push([post.lon, post.lat]);
     }
-    this.map.followLive(places);
+    this.map.followLive(from);
   }
 
   cancelDrag() {
@@ -252,6 +252,7 @@ export class Posts {
     const on = marker.post.state !== "staffed";
     marker.post = { ...marker.post, state: on ? "staffed" : "off" };
     this.#dress(marker);
+    this.follow();
     this.map.say(`${marker.post.label} switched ${on ? "on" : "off"}. The figures follow.`);
     this.map.send({ type: "toggle", id: marker.id });
   }
