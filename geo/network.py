@@ -54,6 +54,8 @@ FALLBACK_CLASS = "unclassified"
 STREET_REACH_M = 400.0
 """How far from a street ground counts as served by it. An assumption: deep marsh is not "reached"."""
 
+GUARD_DISTANCE_M = 100_000.0
+
 
 @dataclass(frozen=True, eq=False)
 class RoadNetwork:
@@ -258,10 +260,11 @@ class RoadNetwork:
         places, cell = np.unique(self.node_xy_m[self.main], axis=0, return_inverse=True)
         cell_of_node = np.full(self.n_nodes, -1, dtype=np.int64)
         cell_of_node[self.main] = cell.ravel()
-        if len(places) < 3:  # too few places for a Voronoi diagram
-            cells = np.array([shapely.Point(place).buffer(STREET_REACH_M) for place in places], dtype=object)
-        else:
-            cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(places), ordered=True))
+        # Four far guards bound the outer cells and give even one or two nodes a diagram.
+        centre, reach = places.mean(axis=0), np.ptp(places, axis=0).max() + GUARD_DISTANCE_M
+        guards = centre + reach * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+        sites = shapely.multipoints(np.vstack([places, guards]))
+        cells = shapely.get_parts(shapely.voronoi_polygons(sites, ordered=True))[: len(places)]
         return cells, cell_of_node
 
     @cached_property

@@ -44,7 +44,7 @@ def staging_figures(
             Figure(
                 "Worst neighborhood in reach",
                 f"{worst[1]:.0%}" if worst else "none",
-                worst[0].title() if worst else "no area has enough calls",
+                worst[0] if worst else "no area has enough calls",
                 f"Smallest share reached in time among neighborhoods with at least {ENOUGH_CALLS} calls "
                 "where the candidate posts together could reach half of the demand.",
                 _points(worst[1] - worst_before[1]) if compared and worst and worst_before else "",
@@ -98,7 +98,6 @@ def _neighborhoods(
     before = baseline.outcome.coverage.by_region.set_index("region")["share"]
     table["change"] = 100 * (table["share"] - table["region"].map(before))
     table["share"] *= 100
-    table["name"] = table["name"].str.title()
     reachable = table[~table["beyond"]].sort_values(["share", "name"])
     columns = ["name", "share", *(["change"] if scenario.changes else []), "median_min", "p90_min", "weight"]
     source = inputs.demand_source(scenario)

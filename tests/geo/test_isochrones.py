@@ -133,6 +133,8 @@ def test_isochrones_of_the_real_city(extract_city_dir: Path) -> None:
 
     city = City.open(extract_city_dir)
     network = city.network
+    every_post = network.snap(city.table("posts")["lon"], city.table("posts")["lat"])[0]
+    assert np.isfinite(travel_times(network, every_post))[:, network.main].mean(axis=1).min() >= 0.98
     posts = city.table("posts").dropna(subset=["baseline_rank"])
     field = nearest_times(network, network.snap(posts["lon"], posts["lat"])[0])
     frame = isochrones(network, field, [240.0, 480.0, 720.0], ground=served_ground(network, city.land))
