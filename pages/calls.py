@@ -24,7 +24,7 @@ scope = f"calls.{city.version}"
 data = call_data(city, city.version)
 left, middle, right = st.columns([2.35, 6.1, 3.55], gap="small")
 with left:
-    choice = call_controls(data.calls, scope=scope)
+    choice = call_controls(data, scope=scope)
 try:
     chosen = select(data.calls, choice.wanted)
 except InvalidInputError as error:

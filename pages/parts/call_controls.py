@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 import streamlit as st
 
-from geo.hexgrid import cell_width_m, suggest_resolution
 from models.calls import CallFilter, CallTable, SelfInitiated
-from models.privacy import SMALLEST_SHOWN
+from pages.parts.call_data import CallData
 from pages.parts.hour_brush import chosen_hours, clear_hours
 
 Layer = Literal["Hexagons", "Heat"]
@@ -28,8 +27,9 @@ class CallChoice:
     resolution: int
 
 
-def call_controls(calls: CallTable, *, scope: str) -> CallChoice:
+def call_controls(data: CallData, *, scope: str) -> CallChoice:
     """Show the controls and give what was chosen; ``scope`` keeps the choices of two cities apart."""
+    calls = data.calls
     agencies = _agency(calls, scope)
     kinds = _kinds(calls, agencies, scope)
     priorities = _priorities(calls, agencies, scope)
@@ -44,7 +44,7 @@ def call_controls(calls: CallTable, *, scope: str) -> CallChoice:
         help="Hexagons can be read off one by one; heat spreads the same counts over their edges.",
         width="stretch",
     )
-    resolution = _hexagon_size(calls, scope)
+    resolution = _hexagon_size(data, scope)
     st.button("Clear all filters", on_click=clear_filters, args=(scope,), width="stretch")
     wanted = CallFilter(
         agencies=agencies,
@@ -170,15 +170,12 @@ def _opened_by(calls: CallTable, scope: str) -> SelfInitiated:
     return _OPENED_BY[chosen or "All"]
 
 
-def _hexagon_size(calls: CallTable, scope: str) -> int:
-    lon, lat = float(np.nanmedian(calls.lon)), float(np.nanmedian(calls.lat))
-    resolutions = sorted(calls.hexagons)
-    widths = {r: cell_width_m(lon=lon, lat=lat, resolution=r) for r in resolutions}
+def _hexagon_size(data: CallData, scope: str) -> int:
     return st.select_slider(
         "Hexagon size",
-        resolutions[::-1],
-        value=suggest_resolution(calls.lon, calls.lat, at_least=SMALLEST_SHOWN, among=resolutions),
-        format_func=lambda resolution: _distance(widths[resolution]),
+        sorted(data.widths_m, reverse=True),
+        value=data.resolution,
+        format_func=lambda resolution: _distance(data.widths_m[resolution]),
         key=f"{scope}.resolution",
         help="Across, from side to side. Small hexagons show more detail, but more of them hold too few "
         "medical calls to be shown.",

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.city import City
-from geo.hexgrid import cell_centres, cell_names, cell_width_m
+from geo.hexgrid import cell_centres, cell_names
 from models.call_counts import GroupCounts, count_hexagons
 from models.calls import DAYS_A_WEEK, CallTable, Hexagons
 from models.privacy import ROUNDING_BASE, SMALLEST_SHOWN
@@ -15,7 +15,7 @@ from pages.parts.ground import ground_url
 from pages.parts.notes import note
 from pages.parts.palette import Theme, ramp_colours
 
-MAP_HEIGHT = 530
+MAP_HEIGHT = 525
 """Pixels: with the navigation above and a caption below it fills a window of 1280 by 720."""
 
 _CLASS_TOPS = (0.4, 0.7, 0.88, 0.97)
@@ -59,13 +59,10 @@ def hexagon_layer(
     return hexes, legend
 
 
-def heat_layer(
-    hexagons: Hexagons, counts: GroupCounts, *, theme: Theme, place: tuple[float, float], resolution: int
-) -> MapHeat:
+def heat_layer(hexagons: Hexagons, counts: GroupCounts, *, theme: Theme, width_m: float) -> MapHeat:
     """Heat from the counts of hexagons that may be shown, each at its centre: no call is drawn as a point."""
     shown = np.flatnonzero(counts.shown > 0)
     lon, lat = cell_centres(hexagons.cells[shown])
-    width_m = cell_width_m(lon=place[0], lat=place[1], resolution=resolution)
     return MapHeat(
         lon=lon,
         lat=lat,
@@ -102,8 +99,7 @@ def show_calls(
     hexes, legend = hexagon_layer(hexagons, counts, theme=theme, weeks=weeks)
     heat = None
     if choice.layer == "Heat":
-        place = float(np.nanmedian(data.calls.lon)), float(np.nanmedian(data.calls.lat))
-        heat = heat_layer(hexagons, counts, theme=theme, place=place, resolution=choice.resolution)
+        heat = heat_layer(hexagons, counts, theme=theme, width_m=data.widths_m[choice.resolution])
     city_map(
         key="calls_map",
         ground_url=ground_url(city),
@@ -114,7 +110,9 @@ def show_calls(
         note="Demo city: synthetic data" if city.synthetic else "",
         label="Map of 911 calls by hexagon",
     )
-    note(say_shown(counts, data.calls))
+    source = city.source("calls")
+    caveats = [text for text in source.caveats if text not in source.source] if not city.synthetic else []
+    note(" ".join([say_shown(counts, data.calls), *caveats]))
 
 
 def say_shown(counts: GroupCounts, calls: CallTable) -> str:

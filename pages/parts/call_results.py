@@ -41,7 +41,7 @@ def call_figures(data: CallData, chosen: NDArray[np.bool_], wanted: CallFilter) 
     big_figures(
         [
             _calls_figure(counts, period),
-            _rate_figure(rate),
+            _rate_figure(rate, timed=calls.first_day is not None),
             _wait_figure(
                 "Median wait",
                 "p50",
@@ -63,7 +63,9 @@ def call_figures(data: CallData, chosen: NDArray[np.bool_], wanted: CallFilter) 
 def provenance(city: City, data: CallData) -> None:
     """Say where the calls come from, their period, and when they were retrieved."""
     source = city.source("calls")
-    told = [f"Source: {source.source}", source.period]
+    told = [f"Source: {source.source}"]
+    if source.period not in source.source:
+        told.append(source.period)
     if source.retrieved:
         told.append(f"retrieved {source.retrieved}")
     account = city.account("calls")
@@ -72,7 +74,7 @@ def provenance(city: City, data: CallData) -> None:
     unplaced = int(((data.calls.region < 0) & np.isfinite(data.calls.lon)).sum()) if data.regions else 0
     if unplaced:
         told.append(f"{unplaced:,} lie outside every neighborhood")
-    note(". ".join(part.rstrip(".") for part in told) + ".", help_text=" ".join(source.caveats))
+    note(". ".join(part.rstrip(".") for part in told) + ".")
 
 
 def neighborhoods(
@@ -176,14 +178,16 @@ def _calls_figure(counts: GroupCounts, period: tuple[date, date] | None) -> Figu
     )
 
 
-def _rate_figure(rate: DailyRate | None) -> Figure:
+def _rate_figure(rate: DailyRate | None, *, timed: bool) -> Figure:
     meaning = (
         "Calls divided by the days of the period that have at least one chosen hour. The interval is what "
         "chance "
         "would leave, given how much the days differ."
     )
     if rate is None or np.isnan(rate.per_day) or rate.days == 0:
-        return Figure("Calls a day", NOT_KNOWN, "not known for these calls", meaning)
+        return Figure("Calls a day", NOT_KNOWN, "no period, or too few calls to show", meaning)
+    if not timed:
+        return Figure("Calls a day", _number(rate.per_day), "average: days cannot be told apart", meaning)
     return Figure(
         "Calls a day", _number(rate.per_day), f"95 %: {_number(rate.low)} to {_number(rate.high)}", meaning
     )

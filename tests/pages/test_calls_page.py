@@ -153,6 +153,7 @@ def test_calls_with_only_a_place_say_what_cannot_be_told(show: Show, tmp_path: P
     told = figures(page)
     assert told["Calls"] == "2,000"
     assert told["Calls a day"] == f"{2000 / 120:,.1f}"  # the source states its period
+    assert "days cannot be told apart" in notes(page)
     assert told["Median wait"] == told["90th percentile wait"] == "not known"
     assert sum(hexagons(page).values()) == 2_000
     said = [info.value for info in page.info]
@@ -233,7 +234,11 @@ def test_table_by_neighborhood_keeps_every_neighborhood_and_never_divides_by_nob
     ("words", "period"),
     [
         ("2022-01-01 to 2022-03-21", (date(2022, 1, 1), date(2022, 3, 21))),
+        ("1 January to 21 March 2022", (date(2022, 1, 1), date(2022, 3, 21))),
+        ("Calls, 5 November 2021 to 3 January 2022, with Carnival", (date(2021, 11, 5), date(2022, 1, 3))),
         ("2022-03-21 to 2022-01-01", None),
+        ("30 February to 21 March 2022", None),
+        ("Monday to Friday", None),
         ("the year 2022", None),
         ("as of 2022-01-01", None),
     ],
