@@ -256,15 +256,15 @@ def _place_faults(lon: FloatArray, lat: FloatArray, bbox: Box, city: str) -> lis
         return []
     middle = f"{np.median(x):,.4f}, {np.median(y):,.4f}"
     said = []
-    if _most((np.abs(x) > 180) | (np.abs(y) > 90)):
+    if _most(_inside(y, x, bbox)):
+        said.append("longitude and latitude are swapped; longitude comes first")
+    elif _most(_inside(-x, y, bbox)):
+        said.append("the longitudes have lost their minus sign; west of Greenwich they are negative")
+    elif _most((np.abs(x) > 180) | (np.abs(y) > 90)):
         said.append(
             f"the coordinates are not degrees (the middle one is {middle}): they look like feet or metres "
             "of a grid such as EPSG:3452; transform them to EPSG:4326 (longitude, latitude)"
         )
-    elif _most(_inside(y, x, bbox)):
-        said.append("longitude and latitude are swapped; longitude comes first")
-    elif _most(_inside(-x, y, bbox)):
-        said.append("the longitudes have lost their minus sign; west of Greenwich they are negative")
     elif not _inside(x, y, bbox).any():
         said.append(
             f"no place lies in {city} (the middle one is at {middle}); is this another city's table, "

@@ -1,5 +1,6 @@
 """Quarantine: rows that cannot be used, kept as they came, each with its reasons."""
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -122,7 +123,7 @@ def download_csv(
     table = pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=names, dtype=object)
     table["reason"] = quarantined["reason"].to_numpy()
     table.columns = [_disarmed(name) for name in table.columns]
-    return table.map(_disarmed).to_csv(index=False)
+    return table.map(_disarmed).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _fields(record: str) -> dict[str, Any]:

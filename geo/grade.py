@@ -15,6 +15,9 @@ import shapely
 
 FREEWAY = "motorway"
 RAMP = "motorway_link"
+AVENUES = ("trunk", "primary", "secondary")
+"""Streets large enough to lead onto a freeway; a neighborhood street that nears one runs below it."""
+
 PIECE_CLASS = "unclassified"
 """What a freeway-named piece is that turns out to carry a street on below the freeway."""
 
@@ -25,7 +28,7 @@ _IN_LINE_DEG = 40.0
 """A street runs on in an edge that leaves the node straight ahead to within this many degrees."""
 
 _MERGE_DEG = 25.0
-"""A street that meets a freeway at no more than this many degrees joins it, as a ramp does."""
+"""An avenue that meets a freeway at no more than this many degrees joins it, as a ramp does."""
 
 _SIGHT_M = 30.0
 """An edge's bearing at its end is taken over this length, or over all of a shorter one."""
@@ -70,7 +73,7 @@ def split_grade_crossings(
 
     A crossing is a node at which at least two freeway edges and at least one street meet. There the
     freeway's edges move to a new node. What goes with them: ramps, unless the ramp runs straight on in a
-    street; and a street that joins the freeway at a small angle, as a ramp does, and does not run on in
+    street; and an avenue that joins the freeway at a small angle, as a ramp does, and does not run on in
     another street. What stays: streets; and short pieces that bear the freeway's name but carry a street
     on below the carriageways (they become "unclassified"). A freeway's end (one freeway edge) that meets
     streets is a real transition and stays, and so does a crossing of two freeways. A crossing whose
@@ -89,8 +92,7 @@ def split_grade_crossings(
     streets, nodes, count
         New tables; the inputs stay as they are. New nodes stand at the end of ``nodes``, numbered on
         from the highest, each about two metres from the old one along the freeway; the ends of the lines
-        move along, ``length_m`` does not change. The same input gives the same output, whatever the order
-        of its rows gives the same crossings.
+        move along, ``length_m`` does not change. The same input gives the same output.
     """
     junctions = _Junctions(streets, nodes)
     pieces = junctions.pieces()
@@ -115,6 +117,7 @@ class _Junctions:
         road_class = streets["road_class"].to_numpy(dtype=object)
         self.freeway = road_class == FREEWAY
         self.ramp = road_class == RAMP
+        self.avenue = np.isin(road_class.astype(str), AVENUES)
         self.length_m = streets["length_m"].to_numpy(dtype=float)
         self.bearing = _bearings_deg(np.asarray(streets.geometry.array, dtype=object))
         self.at: dict[int, list[EdgeEnd]] = defaultdict(list)
@@ -155,7 +158,8 @@ class _Junctions:
             if self.ramp[end[0]]:
                 goes_up = with_street > _IN_LINE_DEG or with_street >= self._straightest(end, freeways)
             else:
-                goes_up = self._straightest(end, carriageway) <= min(_MERGE_DEG, with_street)
+                bend = self._straightest(end, carriageway)
+                goes_up = bool(self.avenue[end[0]]) and bend <= min(_MERGE_DEG, with_street)
             if goes_up:
                 upper.append(end)
         return upper if len(upper) < len(self.at[node]) else []

@@ -1,0 +1,45 @@
+"""The Data page: every table's account is shown, and a broken city leaves the app alive."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from data.schemas import TABLES
+from tests.data.small_city import small_tables, write_city
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "data.py")
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("CRESCENT_CITIES", str(tmp_path))
+    return AppTest.from_file(PAGE, default_timeout=30)
+
+
+def test_each_table_shows_its_account_and_the_city_what_it_lacks(page: AppTest, tmp_path: Path) -> None:
+    tables = small_tables()
+    tables["calls"].loc[2, ["lon", "lat"]] = [0.0, 0.0]
+    write_city(tmp_path / "small", tables)
+    page.run()
+    assert not page.exception
+    listed = page.dataframe[0].value.set_index("Table")
+    for name, frame in tables.items():
+        row = listed.loc[TABLES[name].title]
+        assert row["Read"] == len(frame)
+        assert row["Accepted"] + row["In quarantine"] == row["Read"]
+    assert listed.loc["Calls", "In quarantine"] == 1
+    assert set(page.dataframe[1].value["Table"]) == {"Ambulance responses", "Shifts", "Districts"}
+    page.selectbox(key="data.table").select("calls").run()
+    assert not page.exception
+    reasons = page.dataframe[2].value
+    assert reasons["Rows"].tolist() == [1]
+    assert "POINT (0 0)" in reasons["Reason"].iloc[0]
+
+
+def test_broken_city_is_said_and_the_app_lives(page: AppTest, tmp_path: Path) -> None:
+    folder = write_city(tmp_path / "small")
+    (folder / "tables" / "streets.parquet").write_bytes(b"torn")
+    page.run()
+    assert not page.exception
+    assert "streets: the file tables/streets.parquet cannot be read" in page.error[0].value
