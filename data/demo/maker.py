@@ -6,18 +6,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.demo import tables
+from data.demo import dirt, tables
+from data.demo.ambulances import run_service
+from data.demo.clock import YEAR, make_year
+from data.demo.demand import draw_demand
 from data.demo.ground import draw_ground
 from data.demo.places import draw_neighborhoods, hospitals_table, posts_table
+from data.demo.police import police_calls
 from data.demo.streets import lay_streets
 from data.folder import CityFolderWriter
 from data.profile import profile_path
+from errors import InvalidInputError
+from geo.network import RoadNetwork
 
 CAVEAT = "Not real: a made-up city for trying Crescent out. Draw no conclusion about New Orleans from it."
 LICENCE = "MIT, as Crescent itself"
+STREAMS = ("streets", "demand", "police", "service", "dirt")
+"""Each part draws from a stream of its own, so that a change in one leaves the others as they are."""
+
+Progress = Callable[[str, float], None]
 
 
-def make_demo(out: Path, seed: int, progress: Callable[[str, float], None] | None = None) -> None:
+def make_demo(out: Path, seed: int, progress: Progress | None = None) -> None:
     """Write the demo city.
 
     Parameters
@@ -25,42 +35,88 @@ def make_demo(out: Path, seed: int, progress: Callable[[str, float], None] | Non
     out
         Where the city folder shall stand; an older city folder there is replaced.
     seed
-        The same seed makes the same bytes.
+        Zero or a positive whole number. The same seed makes the same bytes.
     progress
         Told in plain words what is being done, and the share that is done, 0 to 1.
 
     Raises
     ------
     InvalidInputError
-        There is something at ``out`` that is no city folder.
+        There is something at ``out`` that is no city folder, or the seed is negative.
     """
-    tell = progress or (lambda _what, _share: None)
-    source = f"Synthetic demo city, seed {seed}"
-
-    with CityFolderWriter(
-        out, profile_path("new-orleans"), maker="demo", seed=seed, synthetic=True
-    ) as writer:
-
-        def write(
-            name: str, frame: pd.DataFrame, *, period: str = "2025", steps: tuple[str, ...] = ()
-        ) -> None:
-            writer.write_table(
-                name, frame, source=source, period=period, licence=LICENCE, caveats=(CAVEAT,), steps=steps
-            )
-
-        tell("Drawing river, lake and neighborhoods", 0.0)
-        ground = draw_ground()
-        hoods = draw_neighborhoods(ground)
-        write("water", tables.water_table(ground))
-        write("neighborhoods", tables.neighborhoods_table(hoods))
-        write("districts", tables.districts_table(hoods))
-        tell("Laying streets", 0.05)
-        network = lay_streets(ground, np.random.default_rng([seed, 1]))
-        streets, nodes = tables.street_tables(network)
-        write("streets", streets)
-        write("street_nodes", nodes)
-        write("posts", posts_table())
-        write("hospitals", hospitals_table().drop(columns="weight"))
-        tell("Putting the city in its place", 0.98)
+    if seed < 0:
+        msg = f"the seed is {seed}; choose zero or a positive whole number"
+        raise InvalidInputError(msg)
+    tell = progress or _silent
+    profile = profile_path("new-orleans")
+    with CityFolderWriter(out, profile, maker="demo", seed=seed, synthetic=True) as writer:
+        _fill(writer, seed, tell)
+        tell("Putting the city in its place", 0.96)
         writer.finish()
     tell("The demo city is ready", 1.0)
+
+
+def _silent(_what: str, _share: float) -> None:
+    """Tell nobody."""
+
+
+def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
+    rng = {name: np.random.default_rng([seed, number]) for number, name in enumerate(STREAMS)}
+
+    def write(name: str, frame: pd.DataFrame, *, steps: tuple[str, ...] = ()) -> None:
+        source = f"Synthetic demo city, seed {seed}"
+        writer.write_table(
+            name, frame, source=source, period=str(YEAR), licence=LICENCE, caveats=(CAVEAT,), steps=steps
+        )
+
+    tell("Drawing river, lake and neighborhoods", 0.0)
+    ground = draw_ground()
+    hoods = draw_neighborhoods(ground)
+    write("water", tables.water_table(ground))
+    write("neighborhoods", tables.neighborhoods_table(hoods))
+    write("districts", tables.districts_table(hoods))
+
+    tell("Laying streets", 0.05)
+    streets, nodes = tables.street_tables(lay_streets(ground, rng["streets"]))
+    posts, hospitals = posts_table(), hospitals_table()
+    write("streets", streets)
+    write("street_nodes", nodes)
+    write("posts", posts)
+    write("hospitals", hospitals.drop(columns="weight"))
+
+    tell("Drawing a year of calls", 0.35)
+    network = RoadNetwork.from_streets(streets, nodes, writer.profile.speeds)
+    year = make_year(writer.profile.timezone)
+    demand = draw_demand(network, hoods, year, rng["demand"])
+    is_ems = (demand.calls["agency"] == "EMS").to_numpy(dtype=bool)
+    police = police_calls(demand.calls.loc[~is_ems].reset_index(drop=True), year, rng["police"])
+
+    tell("Sending ambulances", 0.45)
+    ems = demand.calls.loc[is_ems].reset_index(drop=True)
+    service = run_service(
+        ems, network=network, hoods=hoods, posts=posts, hospitals=hospitals, year=year, rng=rng["service"]
+    )
+
+    tell("Spoiling a few rows, as in real records", 0.80)
+    calls = pd.concat([service.calls, police], ignore_index=True)
+    calls = calls.sort_values(["opened_at", "call_id"], kind="stable", ignore_index=True)
+    notes = []
+    for name, spoil, frame in (
+        ("calls", dirt.spoil_calls, calls),
+        ("unit_responses", dirt.spoil_responses, service.unit_responses),
+        ("shifts", dirt.spoil_shifts, service.shifts),
+    ):
+        spoilt, listed = spoil(frame, rng["dirt"])
+        notes.append(listed)
+        said = f"{len(listed):,} of {len(spoilt):,} rows were spoilt on purpose; truth/dirty_rows lists them."
+        write(name, spoilt, steps=(said,))
+
+    tell("Writing down what was planted", 0.90)
+    planted = {
+        **service.truth,
+        "rates": demand.rates,
+        "hot_spots": demand.hot_spots,
+        "dirty_rows": pd.concat(notes, ignore_index=True),
+    }
+    for name, frame in planted.items():
+        writer.write_truth(name, frame)
