@@ -213,7 +213,7 @@ def _check_repeats(frame: pd.DataFrame, rule: TableRule, reasons: Reasons) -> No
         good = frame.loc[~reasons.any, column]
         repeated = np.zeros(len(frame), dtype=bool)
         repeated[good.index[good.duplicated(keep="first")]] = True
-        reasons.add(repeated, f"{column} was used before; the first row that has it is kept")
+        reasons.add(repeated, f"{column} was used before (the first good row that has it is kept)")
 
 
 def table_faults(raw: pd.DataFrame, rule: TableRule, bbox: Box, city: str) -> list[str]:

@@ -22,7 +22,7 @@ from data.checks import (
     check_rows,
     table_faults,
 )
-from data.quarantine import SEPARATOR
+from data.quarantine import SEPARATOR, count_reasons
 from data.schemas import AGENCIES, TABLES, table_schema
 from tests.data.small_city import EAST_OF_WATER, small_tables
 
@@ -58,7 +58,7 @@ def reason_of(table: str, rows: pd.DataFrame, around: Surroundings = AROUND) -> 
         ({"lat": "north"}, "lat is not a number"),
         ({"lat": float("inf")}, "lat is not a finite number"),
         ({"call_id": None}, "call_id is missing"),
-        ({"call_id": "C01"}, "call_id was used before; the first row that has it is kept"),
+        ({"call_id": "C01"}, "call_id was used before (the first good row that has it is kept)"),
         ({"agency": "Coast Guard"}, "agency is not one of EMS, Police, Fire"),
         ({"arrived_at": pd.Timestamp("2025-12-31", tz=ZONE)}, "arrived_at is before dispatched_at"),
         ({"opened_at": "yesterday"}, "opened_at is not a time with its time zone"),
@@ -81,6 +81,11 @@ def test_several_reasons_stand_together() -> None:
         "agency is not one of EMS, Police, Fire",
         "location_precision is missing",
     }
+
+
+def test_repeated_id_is_one_reason() -> None:
+    checked = check_rows(spoiled_call(call_id="C01"), TABLES["calls"], AROUND)
+    assert list(count_reasons(checked.quarantined["reason"]).values()) == [1]
 
 
 def test_repeated_id_gives_way_to_the_first_good_row() -> None:
