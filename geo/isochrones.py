@@ -91,12 +91,19 @@ def isochrones(
     np.minimum.at(cell_seconds, cell_of_node[network.main], field[network.main])
     mask = network.street_reach if ground is None else ground
     shapely.prepare(mask)
-    polygons = [
-        shapely.intersection(shapely.coverage_union_all(cells[cell_seconds <= threshold]), mask)
-        for threshold in thresholds_s
-    ]
+    reached: dict[float, BaseGeometry] = {}
+    whole: BaseGeometry = shapely.Polygon()
+    below = -np.inf
+    # Each cell is joined once: a longer time adds its own cells to the polygon of the shorter one.
+    for threshold in sorted({float(value) for value in thresholds_s}):
+        ring = shapely.coverage_union_all(cells[(cell_seconds > below) & (cell_seconds <= threshold)])
+        if not ring.is_empty:
+            whole = ring if whole.is_empty else shapely.coverage_union_all([whole, ring])
+        below = threshold
+        reached[threshold] = crs.geometry_to_degrees(shapely.intersection(whole, mask), network.epsg)
+    thresholds = [float(value) for value in thresholds_s]
     return gpd.GeoDataFrame(
-        {"threshold_s": [float(value) for value in thresholds_s]},
-        geometry=[crs.geometry_to_degrees(polygon, network.epsg) for polygon in polygons],
+        {"threshold_s": thresholds},
+        geometry=[reached[threshold] for threshold in thresholds],
         crs=crs.STORAGE_CRS,
     )

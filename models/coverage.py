@@ -4,6 +4,8 @@ Coverage counts calls whose nearest staffed post is within the target, as if eve
 ReVelle 1974, Papers of the Regional Science Association 32). Busy units make it less.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -19,6 +21,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
+"""Sums of many weights may fall short of their exact value by this part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +125,8 @@ def drive_seconds(field_s: npt.ArrayLike, demand: Demand, *, access_kph: float) 
     return np.asarray(field_s, dtype=np.float64)[..., demand.node] + demand.access_m / (access_kph / 3.6)
 
 
-def weighted_quantile(values: FloatArray, weight: FloatArray, share: float) -> float:
-    """Smallest value that at least ``share`` of the weight does not exceed (inverse of the weighted ECDF).
+def weighted_quantiles(values: FloatArray, weight: FloatArray, shares: Sequence[float]) -> list[float]:
+    """Smallest value that at least each share of the weight does not exceed (inverse of the weighted ECDF).
 
     Parameters
     ----------
@@ -131,16 +135,15 @@ def weighted_quantile(values: FloatArray, weight: FloatArray, share: float) -> f
 
     Returns
     -------
-    value
-        NaN where the weights sum to zero.
+    values
+        One for each share; NaN where the weights sum to zero.
     """
     total = weight.sum()
     if total <= 0:
-        return float("nan")
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weight[order])
-    at = int(np.searchsorted(cumulative, share * total * (1 - 1e-12)))
-    return float(values[order][min(at, len(order) - 1)])
+        return [math.nan] * len(shares)
+    order = np.argsort(values)
+    at = np.searchsorted(np.cumsum(weight[order]), np.array(shares) * total * (1 - ROUNDING))
+    return [float(value) for value in values[order[np.minimum(at, len(order) - 1)]]]
 
 
 def coverage(
@@ -180,15 +183,16 @@ def coverage(
 
     share = partial(demand.share_within, budget_s=budget_s)
 
-    def quantile(part: float) -> Estimate:
-        return Estimate(*(weighted_quantile(values, demand.weight, part) for values in (seconds, fast, slow)))
-
+    medians, p90s = zip(
+        *(weighted_quantiles(values, demand.weight, (0.5, 0.9)) for values in (seconds, fast, slow)),
+        strict=True,
+    )
     low = _sampling_interval(share(slow), demand.sampled)[0]
     high = _sampling_interval(share(fast), demand.sampled)[1]
     return Coverage(
         share=Estimate(share(seconds), low, high),
-        median_s=quantile(0.5),
-        p90_s=quantile(0.9),
+        median_s=Estimate(*medians),
+        p90_s=Estimate(*p90s),
         by_region=_by_region(seconds, demand, budget_s),
     )
 
@@ -235,24 +239,22 @@ def beyond_any_post(best_seconds: FloatArray, demand: Demand, budget_s: float, n
 
 
 def _by_region(seconds: FloatArray, demand: Demand, budget_s: float) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "region": demand.region,
-            "seconds": seconds,
-            "weight": demand.weight,
-            "covered": demand.weight * ((seconds <= budget_s) & (budget_s > 0)),
-        }
-    )
-    frame = frame[(frame["region"] >= 0) & (frame["weight"] > 0)].sort_values(["region", "seconds"])
-    grouped = frame.groupby("region", sort=True)
-    table = grouped[["weight", "covered"]].sum()
+    counted = (demand.region >= 0) & (demand.weight > 0)
+    region, weight, seconds = demand.region[counted], demand.weight[counted], seconds[counted]
+    order = np.lexsort((seconds, region))
+    region, weight, seconds = region[order], weight[order], seconds[order]
+    first = np.flatnonzero(np.diff(region, prepend=-1))
+    total = np.add.reduceat(weight, first) if len(first) else np.empty(0)
+    table = pd.DataFrame({"region": region[first], "weight": total})
+    near = weight * ((seconds <= budget_s) & (budget_s > 0))
+    table["covered"] = np.add.reduceat(near, first) if len(first) else near
     table["share"] = table["covered"] / table["weight"]
-    cumulative = grouped["weight"].cumsum()
-    total = frame["region"].map(table["weight"])
+    cumulative = np.cumsum(weight)
+    before = cumulative[first] - weight[first]
     for name, part in (("median_s", 0.5), ("p90_s", 0.9)):
-        enough = frame[cumulative >= part * total * (1 - 1e-12)]
-        table[name] = enough.groupby("region")["seconds"].first()
-    return table.reset_index()
+        at = np.searchsorted(cumulative, before + part * total * (1 - ROUNDING))
+        table[name] = seconds[np.clip(at, first, [*first[1:] - 1, len(seconds) - 1])] if len(first) else near
+    return table
 
 
 def _sampling_interval(share: float, sampled: int | None) -> tuple[float, float]:

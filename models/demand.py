@@ -36,26 +36,56 @@ def near_hour(hours: IntArray, hour: int, *, half_width_h: int = HALF_WIDTH_H) -
     return near
 
 
+def distinct_places(lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
+    """Merge calls at one place: many calls share a corner or an address, and are reached alike.
+
+    Parameters
+    ----------
+    lon, lat
+        (n_calls,) degrees.
+
+    Returns
+    -------
+    places, place_of_call
+        (n_places, 2) longitude and latitude, and (n_calls,) the place of each call.
+    """
+    points = np.column_stack([np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)])
+    places, place = np.unique(points.reshape(-1, 2), axis=0, return_inverse=True)
+    return places, place.ravel()
+
+
 def demand_from_calls(
-    node: IntArray, access_m: FloatArray, region: IntArray, chosen: BoolArray | None = None
+    node: IntArray,
+    access_m: FloatArray,
+    region: IntArray,
+    place_of_call: IntArray,
+    chosen: BoolArray | None = None,
 ) -> Demand:
-    """One place a call, each of weight one.
+    """Count calls at their places.
 
     Parameters
     ----------
     node, access_m, region
-        (n_calls,) nearest node, metres to it, and neighborhood of each call.
+        (n_places,) nearest node, metres to it, and neighborhood of each place.
+    place_of_call
+        (n_calls,) the place of each call.
     chosen
         (n_calls,) True for the calls to count; all when not given.
+
+    Returns
+    -------
+    Demand
+        The places that have a counted call, weighted by their number.
     """
-    keep = np.ones(len(node), dtype=bool) if chosen is None else chosen
-    count = int(keep.sum())
+    counted = place_of_call if chosen is None else place_of_call[chosen]
+    weight = np.bincount(counted, minlength=len(node)).astype(float)
+    held = weight > 0
     return Demand(
-        node=node[keep],
-        access_m=access_m[keep],
-        weight=np.ones(count),
-        region=region[keep],
-        sampled=count,
+        node=node[held],
+        access_m=access_m[held],
+        weight=weight[held],
+        region=region[held],
+        sampled=len(counted),
     )
 
 

@@ -14,7 +14,13 @@ from data.derived import TravelTimes, city_ground
 from geo.network import RoadNetwork
 from geo.regions import assign_regions
 from models.coverage import Demand, beyond_any_post, drive_seconds
-from models.demand import demand_from_calls, demand_from_population, hours_of_week, near_hour
+from models.demand import (
+    demand_from_calls,
+    demand_from_population,
+    distinct_places,
+    hours_of_week,
+    near_hour,
+)
 from models.plan import Plan, make_plan
 from models.scenario import (
     CloseRoad,
@@ -42,9 +48,11 @@ class StagingInputs:
         Its candidate posts.
     regions
         Its neighborhoods.
-    call_node, call_access_m, call_region, call_hour, call_first
-        (n_calls,) of the calls that stand for demand: node, metres to it, neighborhood, hour of the week
-        (-1 without a time), and whether the call has the highest priority.
+    place_node, place_access_m, place_region
+        (n_places,) of the places of the calls that stand for demand: node, metres to it, neighborhood.
+    call_place, call_hour, call_first
+        (n_calls,) of those calls: place, hour of the week (-1 without a time), and whether the call has the
+        highest priority.
     days
         Days over which those calls were counted; None where they carry no time.
     stand_in
@@ -55,9 +63,10 @@ class StagingInputs:
     posts: pd.DataFrame
     regions: gpd.GeoDataFrame
     times: TravelTimes
-    call_node: npt.NDArray[np.int64]
-    call_access_m: npt.NDArray[np.float64]
-    call_region: npt.NDArray[np.int64]
+    place_node: npt.NDArray[np.int64]
+    place_access_m: npt.NDArray[np.float64]
+    place_region: npt.NDArray[np.int64]
+    call_place: npt.NDArray[np.int64]
     call_hour: npt.NDArray[np.int64]
     call_first: npt.NDArray[np.bool_]
     days: float | None
@@ -72,7 +81,7 @@ class StagingInputs:
     def demand_sources(self) -> tuple[str, ...]:
         """Kinds of demand that this city's tables can give."""
         return (
-            *(("calls",) if len(self.call_node) else ()),
+            *(("calls",) if len(self.call_place) else ()),
             *(("priority",) if self.call_first.any() else ()),
             *(("population",) if self.population.total > 0 else ()),
         )
@@ -97,11 +106,13 @@ class StagingInputs:
         source = self.demand_source(scenario)
         if source == "population":
             return self.population
-        chosen = self.call_first if source == "priority" else np.ones(len(self.call_node), dtype=bool)
+        chosen = self.call_first if source == "priority" else np.ones(len(self.call_place), dtype=bool)
         hours = scenario.find(SetHourOfWeek)
         if hours and self.days is not None:
             chosen = chosen & near_hour(self.call_hour, hours[0].hour)
-        return demand_from_calls(self.call_node, self.call_access_m, self.call_region, chosen)
+        return demand_from_calls(
+            self.place_node, self.place_access_m, self.place_region, self.call_place, chosen
+        )
 
     def hour_factor(self, scenario: Scenario) -> float:
         """Speed factor of the scenario's hour; over the whole week the mean, weighted by timed calls."""
@@ -177,8 +188,11 @@ def staging_inputs(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 
     regions = _city.areas("neighborhoods")
     network = _city.network
     calls, stand_in = _demand_calls(_city)
+    places, place_of_call = distinct_places(calls["lon"], calls["lat"])
     node, access_m = (
-        network.snap(calls["lon"], calls["lat"]) if len(calls) else (np.empty(0, int), np.empty(0))
+        network.snap(places[:, 0], places[:, 1])
+        if len(places)
+        else (np.empty(0, dtype=np.int64), np.empty(0))
     )
     hours = hours_of_week(calls["opened_at"])
     timed = calls["opened_at"].dropna()
@@ -189,11 +203,10 @@ def staging_inputs(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 
         posts=_city.table("posts").reset_index(drop=True),
         regions=regions,
         times=TravelTimes(_city),
-        call_node=node,
-        call_access_m=access_m,
-        call_region=assign_regions(
-            calls["lon"].to_numpy(), calls["lat"].to_numpy(), regions.geometry.to_numpy()
-        ),
+        place_node=node,
+        place_access_m=access_m,
+        place_region=assign_regions(places[:, 0], places[:, 1], regions.geometry.to_numpy()),
+        call_place=place_of_call,
         call_hour=hours,
         call_first=(calls["priority"].fillna("") == first).to_numpy(dtype=bool),
         days=(timed.max() - timed.min()).total_seconds() / 86_400 if len(timed) > 1 else None,

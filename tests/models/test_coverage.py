@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
 
 from errors import InvalidInputError
-from models.coverage import Demand, beyond_any_post, coverage, drive_seconds, sole_share, weighted_quantile
-from models.demand import demand_from_calls, demand_from_population, near_hour
+from models.coverage import Demand, beyond_any_post, coverage, drive_seconds, sole_share, weighted_quantiles
+from models.demand import demand_from_calls, demand_from_population, distinct_places, near_hour
 from models.staging import Conditions, evaluate, merged_field
 
 N_NODES = 20
@@ -43,7 +43,7 @@ def test_the_weighted_quantile_is_the_quantile_of_the_repeated_values(
     values = np.array([pair[0] for pair in pairs])
     weight = np.array([float(pair[1]) for pair in pairs])
     repeated = np.sort(np.repeat(values, weight.astype(int)))
-    found = weighted_quantile(values, weight, share)
+    found = weighted_quantiles(values, weight, [share])[0]
     if not len(repeated):
         assert math.isnan(found)
     else:
@@ -73,8 +73,8 @@ def test_coverage_equals_counting_by_hand(
         near = inside & (seconds <= budget_s) & (budget_s > 0)
         assert row["weight"] == weight[inside].sum()
         assert row["covered"] == weight[near].sum()
-        assert row["median_s"] == weighted_quantile(seconds[inside], weight[inside], 0.5)
-        assert row["p90_s"] == weighted_quantile(seconds[inside], weight[inside], 0.9)
+        assert row["median_s"] == weighted_quantiles(seconds[inside], weight[inside], [0.5])[0]
+        assert row["p90_s"] == weighted_quantiles(seconds[inside], weight[inside], [0.9])[0]
     alone = sole_share(post_seconds, demand, float(budget_s))
     for post in range(3):
         others = np.delete(post_seconds, post, axis=0).min(axis=0)
@@ -149,11 +149,16 @@ def test_people_are_spread_over_their_own_corners(
         assert demand.weight[demand.region == at].sum() == pytest.approx(expected)
 
 
-def test_calls_count_one_each() -> None:
-    chosen = np.array([True, False, True])
-    demand = demand_from_calls(np.arange(3), np.arange(3.0), np.zeros(3, int), chosen)
-    assert demand.node.tolist() == [0, 2]
-    assert (demand.total, demand.sampled) == (2.0, 2)
+def test_calls_are_counted_at_their_places() -> None:
+    lon, lat = np.array([-90.0, -90.1, -90.0, -90.2]), np.array([29.9, 29.9, 29.9, 30.0])
+    places, place = distinct_places(lon, lat)
+    assert len(places) == 3
+    assert (places[place] == np.column_stack([lon, lat])).all()
+    chosen = np.array([True, False, True, True])
+    demand = demand_from_calls(np.arange(3), np.zeros(3), np.zeros(3, int), place, chosen)
+    assert sorted(demand.weight) == [1.0, 2.0]
+    assert demand.node.tolist() == sorted({int(place[0]), int(place[3])})
+    assert (demand.total, demand.sampled) == (3.0, 3)
 
 
 CONDITIONS = Conditions(

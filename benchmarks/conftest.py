@@ -1,0 +1,115 @@
+"""Benchmarks on the real extract, each against a named peer in the same run, gathered in one table."""
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import geopandas as gpd
+import numpy as np
+import osmnx as ox
+import pandas as pd
+import pytest
+
+from data.city import City
+from geo.network import RoadNetwork
+from tests.conftest import extract_city_dir, extract_dir
+from tests.e2e.conftest import browser, chromium, open_page, playwright, start_app
+
+__all__ = ["browser", "chromium", "extract_city_dir", "extract_dir", "open_page", "playwright", "start_app"]
+
+Benchmark = Any
+"""pytest-benchmark's fixture, which has no types."""
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+N_POSTS = 12
+
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what was measured, against what, and whether the target was met."""
+
+    what: str
+    measured: str
+    peer: str
+    target: str
+    met: bool
+
+
+class Report(Protocol):
+    """Adds a row to the table."""
+
+    def __call__(self, what: str, measured: str, peer: str, target: str, met: bool) -> None:  # noqa: FBT001
+        """Add one row."""
+
+
+@pytest.fixture(scope="session")
+def report() -> Iterator[Report]:
+    """Collect rows; write the table when all benchmarks have run."""
+    rows: list[Row] = []
+
+    def add(what: str, measured: str, peer: str, target: str, met: bool) -> None:  # noqa: FBT001
+        rows.append(Row(what, measured, peer, target, met))
+
+    yield add
+    lines = [
+        f"Measured on {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}.",
+        "",
+        "| What | Measured | Peer in the same run | Target | Met |",
+        "| --- | --- | --- | --- | --- |",
+        *(f"| {r.what} | {r.measured} | {r.peer} | {r.target} | {'yes' if r.met else 'no'} |" for r in rows),
+    ]
+    if rows:
+        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def city(extract_city_dir: Path) -> City:
+    """Open the real extract."""
+    return City.open(extract_city_dir)
+
+
+@pytest.fixture(scope="session")
+def network(city: City) -> RoadNetwork:
+    """Return the extract's road network, with what is prepared once."""
+    prepared = city.network
+    assert prepared.main.any()
+    assert len(prepared.node_cells[0])
+    return prepared
+
+
+@pytest.fixture(scope="session")
+def posts(city: City) -> pd.DataFrame:
+    """Return the first twelve of the extract's candidate posts."""
+    return city.table("posts").head(N_POSTS)
+
+
+@pytest.fixture(scope="session")
+def sources(network: RoadNetwork, posts: pd.DataFrame) -> np.ndarray:
+    """Return the nodes of the twelve posts."""
+    return network.snap(posts["lon"], posts["lat"])[0]
+
+
+@pytest.fixture(scope="session")
+def osmnx_graph(network: RoadNetwork) -> "nx.MultiDiGraph[int]":
+    """Return the same network as OSMnx keeps it: a MultiDiGraph with ``time`` in seconds on its edges."""
+    nodes = gpd.GeoDataFrame(
+        {"x": network.node_lon, "y": network.node_lat},
+        geometry=gpd.points_from_xy(network.node_lon, network.node_lat),
+        crs="EPSG:4326",
+    )
+    forward = pd.DataFrame(
+        {"u": network.edge_u, "v": network.edge_v, "time": network.edge_seconds, "length": network.length_m}
+    )
+    two_way = forward[~network.oneway].rename(columns={"u": "v", "v": "u"})
+    edges = pd.concat([forward, two_way], ignore_index=True)
+    edges["key"] = edges.groupby(["u", "v"]).cumcount()
+    lines = gpd.GeoDataFrame(edges, geometry=gpd.GeoSeries(index=edges.index), crs="EPSG:4326")
+    graph: nx.MultiDiGraph[int] = ox.graph_from_gdfs(nodes, lines.set_index(["u", "v", "key"]))
+    return graph
