@@ -10,9 +10,8 @@ from data.quarantine import download_csv
 from data.schemas import TABLES
 from pages.parts.header import page_header
 
-COUNTS = {
-    name: st.column_config.NumberColumn(format="localized") for name in ("Read", "Accepted", "In quarantine")
-}
+COUNTED = ("Read", "Accepted", "In quarantine", "Rows")
+COUNTS = {name: st.column_config.NumberColumn(format="localized") for name in COUNTED}
 
 
 def overview(city: City) -> pd.DataFrame:
@@ -66,12 +65,6 @@ def table_details(city: City, name: str) -> None:
     if not account.quarantined:
         st.caption(f"All {account.read:,} rows can be used; none is in quarantine.")
         return
-    said = (
-        f"{account.quarantined:,} of {account.read:,} rows are in quarantine. A row can have several reasons."
-    )
-    st.caption(said)
-    reasons = pd.DataFrame(account.reasons.items(), columns=["Reason", "Rows"])
-    st.dataframe(reasons, hide_index=True, width="stretch", height="content")
     st.download_button(
         "Download these rows (CSV)",
         lambda: download_csv(
@@ -85,6 +78,11 @@ def table_details(city: City, name: str) -> None:
         icon=":material/download:",
         help="Each row as it came, with its reason. Medical calls come without their place.",
     )
+    st.caption(
+        f"{account.quarantined:,} of {account.read:,} rows are in quarantine; one can have several reasons."
+    )
+    reasons = pd.DataFrame(account.reasons.items(), columns=["Reason", "Rows"])
+    st.dataframe(reasons, hide_index=True, width="stretch", height="content", column_config=COUNTS)
 
 
 city = page_header("Data", "Pick a table: where it comes from, what to mind, and which rows were left out.")
