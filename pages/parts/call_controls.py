@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from models.calls import CallFilter, CallTable, SelfInitiated
 from pages.parts.call_data import CallData
@@ -34,7 +35,7 @@ def call_controls(data: CallData, *, scope: str) -> CallChoice:
     kinds = _kinds(calls, agencies, scope)
     priorities = _priorities(calls, agencies, scope)
     first_day, last_day = _dates(calls, scope)
-    initiated = _opened_by(calls, scope)
+    initiated = _opened_by(calls, agencies, scope)
     layer = st.segmented_control(
         "Show as",
         ["Hexagons", "Heat"],
@@ -124,14 +125,19 @@ def _choose_many(
 def _names_within(
     calls: CallTable,
     names: Sequence[str],
-    codes: "np.ndarray[tuple[int], np.dtype[np.int16]]",
+    codes: NDArray[np.int16],
     agencies: frozenset[str] | None,
 ) -> tuple[str, ...]:
     """Names that occur among the calls of the chosen agencies."""
     if agencies is None:
         return tuple(names)
-    of_agency = np.isin(np.array(calls.agency.names, dtype=object), list(agencies))[calls.agency.codes]
-    return tuple(names[code] for code in np.unique(codes[of_agency]))
+    return tuple(names[code] for code in np.unique(codes[_of_agencies(calls, agencies)]))
+
+
+def _of_agencies(calls: CallTable, agencies: frozenset[str] | None) -> NDArray[np.bool_]:
+    if agencies is None:
+        return np.ones(len(calls), dtype=np.bool_)
+    return np.isin(np.array(calls.agency.names, dtype=object), list(agencies))[calls.agency.codes]
 
 
 def _dates(calls: CallTable, scope: str) -> tuple[date | None, date | None]:
@@ -154,8 +160,8 @@ def _dates(calls: CallTable, scope: str) -> tuple[date | None, date | None]:
     return days[0], days[-1]
 
 
-def _opened_by(calls: CallTable, scope: str) -> SelfInitiated:
-    if not (calls.self_initiated == 1).any():
+def _opened_by(calls: CallTable, agencies: frozenset[str] | None, scope: str) -> SelfInitiated:
+    if not ((calls.self_initiated == 1) & _of_agencies(calls, agencies)).any():
         return "all"
     chosen = st.segmented_control(
         "Opened by",

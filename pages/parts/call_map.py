@@ -15,7 +15,7 @@ from pages.parts.ground import ground_url
 from pages.parts.notes import note
 from pages.parts.palette import Theme, ramp_colours
 
-MAP_HEIGHT = 525
+MAP_HEIGHT = 518
 """Pixels: with the navigation above and a caption below it fills a window of 1280 by 720."""
 
 _CLASS_TOPS = (0.4, 0.7, 0.88, 0.97)
@@ -119,9 +119,8 @@ def say_shown(counts: GroupCounts, calls: CallTable) -> str:
     """Say what the map hides and what the data cannot tell; empty when it shows every call."""
     told = []
     if calls.first_day is None:
-        told.append("Places only: without times, no rhythm and no response time can be read from this data.")
-    if not (calls.kind.known or calls.priority.known):
-        told.append("It has no types or priorities either.")
+        kinds = "" if calls.kind.known or calls.priority.known else "no type, "
+        told.append(f"Places only: no rhythm, {kinds}no response time can be read from this data.")
     if counts.has_medical:
         told.append(
             f"Medical calls are never drawn as points. A hexagon with fewer than {SMALLEST_SHOWN} is hidden, "

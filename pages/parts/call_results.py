@@ -23,6 +23,7 @@ from pages.parts.palette import BLUE, SKY, Theme
 NOT_KNOWN = "not known"
 _DAYS_A_YEAR = 365.25
 _NO_TIMES = "no times in this data"
+_LEVEL = "95\N{NO-BREAK SPACE}%"
 _HIDDEN = f"fewer than {SMALLEST_SHOWN}"
 
 
@@ -102,7 +103,7 @@ def neighborhoods(
     if interval in data.calls.times.measured:
         dropped = data.calls.times.negative[interval.key]
         note(
-            f"Minutes, {interval.label.lower()}. Limits hold the true value with 95 % certainty."
+            f"Minutes, {interval.label.lower()}. Limits hold the true value with {_LEVEL} certainty."
             + (f" {dropped:,} calls that end before they start are left out." if dropped else "")
         )
     else:
@@ -161,8 +162,7 @@ def trend_view(
     st.altair_chart(_trend_chart(table, theme=theme), width="stretch")
     partial = "Hollow: only a part of it lies in the period. " if not table["complete"].all() else ""
     note(
-        f"{partial}Bars: 95 % interval of chance, widened where days vary more than chance alone would make "
-        f"them."
+        f"{partial}Bars: {_LEVEL} interval of chance, wider where days vary more than chance alone would make."
     )
 
 
@@ -189,7 +189,10 @@ def _rate_figure(rate: DailyRate | None, *, timed: bool) -> Figure:
     if not timed:
         return Figure("Calls a day", _number(rate.per_day), "average: days cannot be told apart", meaning)
     return Figure(
-        "Calls a day", _number(rate.per_day), f"95 %: {_number(rate.low)} to {_number(rate.high)}", meaning
+        "Calls a day",
+        _number(rate.per_day),
+        f"{_LEVEL}: {_number(rate.low)} to {_number(rate.high)}",
+        meaning,
     )
 
 
@@ -203,7 +206,9 @@ def _wait_figure(
     if shown == 0:
         return Figure(label, NOT_KNOWN, "no call here has both times", spoken)
     limits = _say_limits(quantiles[f"{name}_low_min"], quantiles[f"{name}_high_min"])
-    return Figure(label, f"{quantiles[f'{name}_min']:.1f} min", f"95 %: {limits} · n {shown:,.0f}", spoken)
+    return Figure(
+        label, f"{quantiles[f'{name}_min']:.1f} min", f"{_LEVEL}: {limits} · n {shown:,.0f}", spoken
+    )
 
 
 def _choose_interval(data: CallData, scope: str) -> Interval:
@@ -225,17 +230,17 @@ def _columns(table: pd.DataFrame, interval: Interval, word: str) -> dict[str, Co
     wait = f"Minutes, {interval.label.lower()}"
     hidden = f"Empty: {_HIDDEN} medical calls, or none."
     return {
-        "name": column.TextColumn(word.capitalize(), width=124, pinned=True),
+        "name": column.TextColumn(word.capitalize(), width=134, pinned=True),
         "calls": column.ProgressColumn(
             "Calls",
             format="%d",
             min_value=0,
             max_value=float(np.nanmax(table["calls"].to_numpy(), initial=1.0)),
-            width=92,
+            width=88,
             help=f"Calls that pass the filters. {hidden}",
         ),
-        "median": column.NumberColumn("Median", format="%.1f", width=68, help=f"{wait}: half are shorter."),
-        "p90": column.NumberColumn("90th", format="%.1f", width=62, help=f"{wait}: nine in ten are shorter."),
+        "median": column.NumberColumn("Median", format="%.1f", width=66, help=f"{wait}: half are shorter."),
+        "p90": column.NumberColumn("90th", format="%.1f", width=66, help=f"{wait}: nine in ten are shorter."),
         "median_limits": column.TextColumn("Median 95 %", width=84, help="Interval of the median."),
         "p90_limits": column.TextColumn("90th 95 %", width=84, help="Interval of the 90th percentile."),
         "timed": column.NumberColumn(

@@ -147,6 +147,17 @@ def test_heat_is_drawn_from_hexagons_not_from_calls(show: Show, small_city: Path
     assert len(base64.b64decode(data["heat"]["points"])) == n_hexagons * 3 * 4
 
 
+def test_calls_of_officers_can_be_chosen_where_there_are_any(show: Show, tmp_path: Path) -> None:
+    initiated = FRAME["self_initiated"].where(FRAME["agency"] == "Police", other=False)
+    page = show(write_city(tmp_path / "officers", FRAME.assign(self_initiated=initiated)))
+    assert "Opened by" not in [group.label for group in page.button_group]
+    page.button_group[0].set_value(["Police"]).run()
+    opened_by = next(group for group in page.button_group if group.label == "Opened by")
+    opened_by.set_value("Officers").run()
+    assert figures(page)["Calls"] == f"{int(initiated.sum()):,}"
+    assert figures(page)["Median wait"] == "not known"  # nobody waited
+
+
 def test_calls_with_only_a_place_say_what_cannot_be_told(show: Show, tmp_path: Path) -> None:
     folder = write_city(tmp_path / "bare", without_times(FRAME.assign(agency="Police")))
     page = show(folder)
