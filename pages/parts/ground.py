@@ -24,6 +24,9 @@ classes), ``labels`` (``kind, name, lon, lat, span_m``), ``synthetic``, and ``se
 - ``edge_u``, ``edge_v`` uint32 node indices; ``edge_cs`` uint32 hundredths of a second at the edge's own
   speed, without siren or hour; ``edge_class`` uint8, index into ``classes``; ``edge_oneway`` uint8, 1 for u
   to v only.
+- ``name_x``, ``name_y`` int32 in steps of ``line_quantum`` from the origin, ``name_index`` uint16 into the
+  header's ``street_names``, ``name_turn`` int16 degrees clockwise, ``name_room`` uint16 metres, ``name_rank``
+  uint8: places for street names, see `pages.parts.street_names`.
 """
 
 import gzip
@@ -43,6 +46,8 @@ import pandas as pd
 import shapely
 
 from geo.network import RoadNetwork
+from pages.parts import street_names as names_module
+from pages.parts.street_names import street_names
 
 MAGIC = b"CRSG"
 ROUTE = "/crescent/ground"
@@ -147,6 +152,13 @@ def encode_ground(city: GroundCity) -> bytes:
     sections["edge_cs"] = np.rint(network.edge_seconds * 100).astype(np.uint32)
     sections["edge_class"] = network.edge_class.astype(np.uint8)
     sections["edge_oneway"] = network.oneway.astype(np.uint8)
+    names = street_names(network)
+    sections["name_x"] = np.rint((names.lon - origin[0]) / LINE_QUANTUM).astype(np.int32)
+    sections["name_y"] = np.rint((names.lat - origin[1]) / LINE_QUANTUM).astype(np.int32)
+    sections["name_index"] = names.name.astype(np.uint16)
+    sections["name_turn"] = np.rint(names.angle_deg).astype(np.int16)
+    sections["name_room"] = names.room_m.astype(np.uint16)
+    sections["name_rank"] = names.rank.astype(np.uint8)
     header = {
         "origin": origin.tolist(),
         "line_quantum": LINE_QUANTUM,
@@ -155,15 +167,18 @@ def encode_ground(city: GroundCity) -> bytes:
         "focus": [round(float(value), 5) for value in (west, south, east, north)],
         "classes": list(network.classes),
         "labels": _labels("neighborhood", areas) + _labels("water", water),
+        "street_names": list(names.names),
         "synthetic": city.synthetic,
     }
     return _assemble(header, sections)
 
 
 def _key(city: GroundCity) -> str:
-    """Hash of all that decides the file: this module, the city and the network built from it."""
+    """Hash of all that decides the file: the code that writes it, the city and its network."""
     network = city.network
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256()
+    for source in (__file__, names_module.__file__):
+        digest.update(Path(source).read_bytes())
     digest.update(f"{city.version}:{'|'.join(network.classes)}".encode())
     for array in (
         network.node_lon,

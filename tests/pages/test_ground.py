@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pages.parts import ground
 from pages.parts.ground import encode_ground, ground_url, write_ground
-from tests.e2e.apps.tiny_city import COLUMNS, ROWS, TinyCity
+from tests.e2e.apps.tiny_city import COLUMNS, FAST_ROW, ROWS, SOUTH, STEP, WEST, TinyCity
 
 Sections = dict[str, npt.NDArray[Any]]
 
@@ -116,6 +116,20 @@ def test_land_water_and_neighborhoods_keep_their_area_and_their_names(city: Tiny
         assert set(labels) == set(frame["name"])
         for name, geometry in zip(frame["name"], frame["geometry"], strict=True):
             assert shapely.contains(geometry, shapely.Point(labels[name]))
+
+
+def test_street_names_stand_on_their_street(city: TinyCity) -> None:
+    header, sections = decode(encode_ground(city))
+    lat = header["origin"][1] + sections["name_y"] * header["line_quantum"]
+    lon = header["origin"][0] + sections["name_x"] * header["line_quantum"]
+
+    assert header["street_names"] == ["Fast Road"]
+    assert set(sections["name_index"]) == {0}
+    np.testing.assert_allclose(lat, SOUTH + FAST_ROW * STEP, atol=1e-5)
+    assert ((lon > WEST) & (lon < WEST + (COLUMNS - 1) * STEP)).all()
+    assert set(sections["name_turn"]) == {0}
+    assert set(sections["name_rank"]) == {0}
+    assert (sections["name_room"] >= 120).all()
 
 
 def test_the_focus_holds_nine_nodes_in_ten_and_lies_in_the_bounds(city: TinyCity) -> None:

@@ -213,7 +213,10 @@ class CityMap {
       this.furniture.say("The figures are up to date.");
     }
     this.posts.update(data.posts, this.outbox.waitingIds);
-    this.furniture.update(data, this.theme);
+    if (this.furniture.update(data, this.theme, this.ground.synthetic) && !this.legendPlaced) {
+      this.furniture.clearLegend(data.posts, this.view);
+      this.legendPlaced = true;
+    }
     if (!data.editable && this.adding) this.setAdding(false);
     this.deck.show(data.hexes);
     this.redraw("view");
@@ -230,15 +233,22 @@ class CityMap {
   }
 
   fit(animated) {
-    this.#go(this.view.fitted_to(this.focusBounds()), animated);
+    const target = this.view.fittedTo(this.focusBounds());
+    this.#go(target, animated);
+    const there = new View(this.projection, this.ground.bounds);
+    there.resize(this.view.width, this.view.height);
+    there.set(target);
+    this.furniture.clearLegend(this.data.posts, there);
   }
 
   zoomBy(steps) {
+    this.furniture.settleLegend();
     const from = this.#target ?? this.view;
     this.#go({ cx: from.cx, cy: from.cy, zoom: from.zoom + steps * ZOOM_STEP }, true);
   }
 
   panBy(dx, dy) {
+    this.furniture.settleLegend();
     const from = this.#target ?? this.view;
     const scale = this.view.scale;
     this.#go({ cx: from.cx + dx / scale, cy: from.cy + dy / scale, zoom: from.zoom }, true);
@@ -279,6 +289,12 @@ class CityMap {
 
   #viewFromDeck(state) {
     cancelAnimationFrame(this.#animation);
+    const { longitude, latitude, zoom } = this.view.deckState;
+    const still =
+      Math.abs(zoom - state.zoom) < 1e-6 &&
+      Math.abs(longitude - state.longitude) + Math.abs(latitude - state.latitude) < 1e-7;
+    if (still) return;
+    this.furniture.settleLegend();
     this.#target = null;
     this.view.setDeckState(state);
     this.deck.move(this.view);

@@ -61,27 +61,32 @@ export class Furniture {
     );
   }
 
-  update(data, theme) {
+  // Whether the legend has changed.
+  update(data, theme, synthetic) {
     this.note.textContent = data.note;
+    this.note.classList.toggle("loud", synthetic);
     this.note.hidden = !data.note;
     this.addButton.hidden = !data.editable;
     this.busy.hidden = !data.stale;
     const text = JSON.stringify([
       data.areas.map(({ legend, fill, line, opacity }) => [legend, fill, line, opacity]),
-      data.legend, data.heat?.colours, data.heat?.legend, data.heat?.labels, data.posts.map(({ state, changed }) => [state, changed]), theme.name,
+      data.legend, data.heat?.colours, data.heat?.legend, data.heat?.labels, data.posts.map(({ state, changed, mark }) => [state, changed, Boolean(mark)]), theme.name,
     ]);
-    if (text === this.legendText) return;
+    if (text === this.legendText) return false;
     this.legendText = text;
     this.#fillLegend(data);
+    return true;
   }
 
   #fillLegend({ areas, posts, heat, legend }) {
     const rows = [];
-    for (const { legend: label, fill, line, opacity } of areas) {
+    // What lies on top is named first.
+    for (const { legend: label, fill, line, opacity } of areas.toReversed()) {
       if (label) rows.push(this.#row(label, "fill", { "--c": fill, "--o": Math.min(1, opacity + 0.25), "--l": line || fill }));
     }
     for (const [state, label] of POST_WORDS) {
-      if (posts.some((post) => post.state === state)) rows.push(this.#row(label, `post-swatch ${state}`));
+      const some = posts.filter((post) => post.state === state);
+      if (some.length) rows.push(this.#row(label, `post-swatch ${state}${some.some(({ mark }) => mark) ? " marked" : ""}`));
     }
     if (posts.some((post) => post.changed)) rows.push(this.#row("Changed in this plan", "ring"));
     for (const { label, colour, kind } of legend) rows.push(this.#row(label, kind, { "--c": colour, "--l": colour, "--o": 1 }));
@@ -90,6 +95,29 @@ export class Furniture {
     summary.textContent = "Legend";
     this.legend.replaceChildren(summary, ...rows);
     this.legend.hidden = !rows.length;
+  }
+
+  // Move the legend up the right edge to where it hides the fewest posts; low is best where all are equal.
+  clearLegend(posts, view) {
+    const { offsetWidth: wide, offsetHeight: high } = this.legend;
+    const left = view.width - wide - 10;
+    let best = { cost: Infinity, bottom: 10 };
+    for (let bottom = 10; bottom + high < view.height - 60; bottom += 20) {
+      const y1 = view.height - bottom;
+      let cost = bottom / 1000;
+      for (const { lon, lat, state } of posts) {
+        const [x, y] = view.toScreen(lon, lat);
+        const under = x > left - 14 && x < view.width && y > y1 - high - 14 && y < y1 + 14;
+        if (under) cost += state === "candidate" ? 1 : 5;
+      }
+      if (cost < best.cost) best = { cost, bottom };
+    }
+    this.legend.style.bottom = `${best.bottom}px`;
+  }
+
+  // Away from the view it was cleared for, the legend lies in the corner.
+  settleLegend() {
+    this.legend.style.bottom = "10px";
   }
 
   #row(label, kind, style = {}) {

@@ -21,6 +21,9 @@ const SAME = {
 };
 const ORDER = ["service", "residential", "tertiary", "secondary", "primary", "trunk", "motorway_link", "motorway"];
 const LABEL_MIN_ZOOM = 11.4;
+const STREET_MIN_ZOOM = [12.6, 13.4, 14.6]; // by rank
+const STREET_FONT_PX = 10.5;
+const STREET_GAP_PX = 280; // between two names of one street
 const LABEL_GAP_PX = 6;
 
 export const isMajor = (kind) => ["major", "freeway"].includes(ROADS[roadStyle(kind)].layer);
@@ -36,6 +39,7 @@ export class GroundPainter {
     this.labels = ground.labels
       .map(([kind, name, lon, lat, room_m]) => ({ kind, name, x: projection.x(lon), y: projection.y(lat), room_m }))
       .sort((a, b) => b.room_m - a.room_m);
+    this.names = namesOf(ground, projection);
   }
 
   draw(canvas, view, { colours }, ratio) {
@@ -108,7 +112,51 @@ export class GroundPainter {
         context.fillText(row, px, at);
       });
     }
+    this.#drawStreetNames(context, view, { colours, font }, ratio, taken);
   }
+
+  // Names along straight pieces of street, the great streets first, none over another.
+  #drawStreetNames(context, view, { colours, font }, ratio, taken) {
+    if (view.zoom < STREET_MIN_ZOOM[0]) return;
+    context.font = `500 ${STREET_FONT_PX}px ${font}`;
+    context.letterSpacing = "0.2px";
+    context.strokeStyle = colours.halo;
+    context.fillStyle = colours["street-label"];
+    context.lineWidth = 3;
+    const seen = new Map();
+    for (const { name, x, y, turn, room_m: room, rank } of this.names) {
+      if (view.zoom < STREET_MIN_ZOOM[rank]) continue;
+      const px = (x - view.cx) * view.scale + view.width / 2;
+      const py = (y - view.cy) * view.scale + view.height / 2;
+      if (px < 0 || py < 0 || px > view.width || py > view.height) continue;
+      const wide = context.measureText(name).width;
+      if (wide > room * view.scale) continue;
+      const same = seen.get(name) ?? [];
+      if (same.some(([ox, oy]) => Math.hypot(ox - px, oy - py) < STREET_GAP_PX)) continue;
+      const dx = (Math.abs(Math.cos(turn)) * wide + Math.abs(Math.sin(turn)) * STREET_FONT_PX) / 2;
+      const dy = (Math.abs(Math.sin(turn)) * wide + Math.abs(Math.cos(turn)) * STREET_FONT_PX) / 2;
+      const box = { x0: px - dx, x1: px + dx, y0: py - dy, y1: py + dy };
+      if (taken.some((other) => overlaps(box, other))) continue;
+      taken.push(box);
+      seen.set(name, [...same, [px, py]]);
+      context.setTransform(ratio, 0, 0, ratio, px * ratio, py * ratio);
+      context.rotate(turn);
+      context.strokeText(name, 0, 0);
+      context.fillText(name, 0, 0);
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  }
+}
+
+function namesOf({ sections, street_names: names, origin, line_quantum: quantum }, projection) {
+  return Array.from(sections.name_index, (index, i) => ({
+    name: names[index],
+    x: projection.x(origin[0] + sections.name_x[i] * quantum),
+    y: projection.y(origin[1] + sections.name_y[i] * quantum),
+    turn: (sections.name_turn[i] * Math.PI) / 180,
+    room_m: sections.name_room[i],
+    rank: sections.name_rank[i],
+  }));
 }
 
 function overlaps(a, b) {

@@ -92,7 +92,7 @@ export class View {
   }
 
   // The view that shows a box of degrees with a margin.
-  fitted_to(bounds) {
+  fittedTo(bounds) {
     const { x0, y0, x1, y1 } = this.#box(bounds);
     const scale = Math.min(
       Math.max(40, this.width - 2 * FIT_MARGIN_PX) / Math.max(1, x1 - x0),

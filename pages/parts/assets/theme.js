@@ -1,7 +1,7 @@
 // Light or dark by the page's own background, and the map's colours from the style sheet.
 
 const NAMES = [
-  "outside", "land", "water", "border", "minor", "middle", "major", "freeway", "freeway-edge", "label", "halo", "water-label",
+  "outside", "land", "water", "border", "minor", "middle", "major", "freeway", "freeway-edge", "label", "street-label", "halo", "water-label",
 ];
 
 function luminance(colour) {

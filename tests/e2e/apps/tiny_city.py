@@ -47,7 +47,7 @@ class TinyCity:
                 {
                     "u": ends[:, 0] + 1000,
                     "v": ends[:, 1] + 1000,
-                    "name": "",
+                    "name": np.where(fast, "Fast Road", ""),
                     "road_class": np.where(fast, "motorway", "residential"),
                     "length_m": length,
                     "oneway": one_way_row,
