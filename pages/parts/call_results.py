@@ -161,9 +161,7 @@ def trend_view(
     )
     st.altair_chart(_trend_chart(table, theme=theme), width="stretch")
     partial = "Hollow: only a part of it lies in the period. " if not table["complete"].all() else ""
-    note(
-        f"{partial}Bars: {_LEVEL} interval of chance, wider where days vary more than chance would make."
-    )
+    note(f"{partial}Bars: {_LEVEL} interval of chance, wider where days vary more than chance would make.")
 
 
 def _calls_figure(counts: GroupCounts, period: tuple[date, date] | None) -> Figure:
