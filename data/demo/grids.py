@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from data.demo.facts_io import FloatArray, read_toml, way
+from data.demo.facts_io import FloatArray, curve, read_toml
 
 JITTER = 0.09
 """How far a street stands from its even place, as a share of a block."""
@@ -65,19 +66,29 @@ def local_grids(rng: np.random.Generator) -> Pieces:
 
 
 def _grid(grid: dict[str, Any], spare: list[str], rng: np.random.Generator) -> Pieces:
-    first, second = way(grid["first"]), way(grid["second"])
+    first, second = ([curve(a, b) for a, b in pairwise(grid[row])] for row in ("first", "second"))
     along_m, across_m = grid["block_m"]
     u, knots = _columns(first, second, along_m, rng)
-    height = np.hypot(*(second - first).T).mean()
-    v = _spaced(max(1, round(height / across_m)), rng)
-    ruled = _ruled(first, second, u, v)
+    low, high = _on_row(first, u), _on_row(second, u)
+    v = _spaced(max(1, round(float(np.hypot(*(high - low).T).mean()) / across_m)), rng)
+    ruled = low[:, None] * (1 - v)[None, :, None] + high[:, None] * v[None, :, None]
     ruled += _sway(ruled, u / u[-1], v, float(grid.get("bend_m", 0.0)), rng)
 
     n_across, n_along = len(u), len(v)
+    # The two rows themselves are drawn as they curve, so that neighbours and avenues lie exactly on them.
+    rows = [
+        np.concatenate([np.stack([line[:-1], line[1:]], axis=1) for line in row]) for row in (first, second)
+    ]
     across = np.stack([ruled[:, :-1], ruled[:, 1:]], axis=2).reshape(-1, 2, 2)
-    along = np.stack([ruled[:-1], ruled[1:]], axis=2).reshape(-1, 2, 2)
+    between = np.stack([ruled[:-1, 1:-1], ruled[1:, 1:-1]], axis=2).reshape(-1, 2, 2)
+    ends = np.concatenate([across, between, *rows])
     street = np.concatenate(
-        [np.repeat(np.arange(n_across), n_along - 1), n_across + np.tile(np.arange(n_along), n_across - 1)]
+        [
+            np.repeat(np.arange(n_across), n_along - 1),
+            n_across + np.tile(np.arange(1, n_along - 1), n_across - 1),
+            np.full(len(rows[0]), n_across),
+            np.full(len(rows[1]), n_across + n_along - 1),
+        ]
     )
     names = np.array(
         _names(grid.get("across", []), n_across, spare, len(grid["name"]))
@@ -90,7 +101,7 @@ def _grid(grid: dict[str, Any], spare: list[str], rng: np.random.Generator) -> P
     one = inner & (rng.random(len(inner)) < grid.get("oneway", 0.25))
     turn = np.where(np.arange(len(inner)) % 2 == 0, 1, -1)
     pieces = Pieces(
-        ends=np.concatenate([across, along]),
+        ends=ends,
         street=street,
         name=names,
         road_class=np.full(len(names), "residential", dtype=object),
@@ -102,17 +113,34 @@ def _grid(grid: dict[str, Any], spare: list[str], rng: np.random.Generator) -> P
 
 
 def _columns(
-    first: FloatArray, second: FloatArray, block_m: float, rng: np.random.Generator
+    first: list[FloatArray], second: list[FloatArray], block_m: float, rng: np.random.Generator
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Place the streets that run from row to row: positions counted in knots, and which are at knots."""
-    width = (np.hypot(*np.diff(first, axis=0).T) + np.hypot(*np.diff(second, axis=0).T)) / 2
     places: list[FloatArray] = []
     knots = [0]
-    for k, metres_wide in enumerate(width):
-        inner = k + _spaced(max(1, round(metres_wide / block_m)), rng)
+    for k, (low, high) in enumerate(zip(first, second, strict=True)):
+        width_m = (_measure(low)[-1] + _measure(high)[-1]) / 2
+        inner = k + _spaced(max(1, round(width_m / block_m)), rng)
         places.append(inner[:-1])
         knots.append(knots[-1] + len(inner) - 1)
-    return np.concatenate([*places, [float(len(width))]]), np.array(knots)
+    return np.concatenate([*places, [float(len(first))]]), np.array(knots)
+
+
+def _measure(line: FloatArray) -> FloatArray:
+    """Give the metres from a line's start to each of its points."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+
+
+def _on_row(row: list[FloatArray], u: FloatArray) -> FloatArray:
+    """Give (n_u, 2) points on a row of curves at positions counted in knots."""
+    points = np.empty((len(u), 2))
+    span = np.minimum(u.astype(int), len(row) - 1)
+    for k, line in enumerate(row):
+        here = span == k
+        along = _measure(line)
+        for axis in (0, 1):
+            points[here, axis] = np.interp((u[here] - k) * along[-1], along, line[:, axis])
+    return points
 
 
 def _spaced(blocks: int, rng: np.random.Generator) -> FloatArray:
@@ -120,14 +148,6 @@ def _spaced(blocks: int, rng: np.random.Generator) -> FloatArray:
     at = np.arange(blocks + 1, dtype=float)
     at[1:-1] += rng.uniform(-JITTER, JITTER, max(0, blocks - 1))
     return at / blocks
-
-
-def _ruled(first: FloatArray, second: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
-    """Give (n_u, n_v, 2) points of the surface ruled between the two rows."""
-    knots = np.arange(len(first))
-    low = np.column_stack([np.interp(u, knots, first[:, axis]) for axis in (0, 1)])
-    high = np.column_stack([np.interp(u, knots, second[:, axis]) for axis in (0, 1)])
-    return low[:, None] * (1 - v)[None, :, None] + high[:, None] * v[None, :, None]
 
 
 def _sway(
