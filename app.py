@@ -9,15 +9,19 @@ if __name__ == "__main__":
     st.set_page_config(page_title="Crescent", page_icon=str(icon), layout="wide")
     st.navigation(
         [
-            st.Page(
-                "pages/staging.py", title="Ambulance staging", icon=":material/emergency:", default=True
-            ),
+            st.Page("pages/staging.py", title="Ambulance staging", icon=":material/emergency:", default=True),
             st.Page("pages/calls.py", title="911 calls", icon=":material/call:"),
             st.Page("pages/data.py", title="Data", icon=":material/database:"),
         ],
         position="top",
     ).run()
 else:
+    from streamlit.runtime.pages_manager import PagesManager
+
     from pages.parts.server import routes
+
+    # Until the first st.navigation, Streamlit takes a folder named pages/ for its older kind of app, in which
+    # a deep link runs the page without this door.
+    PagesManager.uses_pages_directory = False
 
     app = st.App(__file__, routes=routes())

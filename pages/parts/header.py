@@ -8,7 +8,7 @@ from pages.parts.settings import Settings
 
 _STYLE = """
 <style>
-.stMainBlockContainer { padding: 3.6rem 1.25rem .75rem 1.25rem; max-width: none; }
+.stMainBlockContainer { padding: 4rem 1.25rem .5rem 1.25rem; max-width: none; }
 .stMain [data-testid="stVerticalBlock"] { gap: .55rem; }
 .stMain [data-stale="true"] { opacity: .4; filter: grayscale(1); transition: none; }
 .cr-title { font-size: 1.35rem; font-weight: 650; line-height: 1.2; letter-spacing: -.01em; }

@@ -22,7 +22,7 @@ from pages.parts.staging_inputs import StagingInputs, StagingView
 
 BANDS_MIN = (4.0, 8.0, 12.0)
 MAP_KEY = "staging.map"
-MAP_HEIGHT_PX = 540
+MAP_HEIGHT_PX = 530
 
 Mode = Literal["Minutes", "Gained and lost"]
 

@@ -16,7 +16,7 @@ from pages.parts.staging_inputs import StagingInputs, StagingView
 ENOUGH_CALLS = 30
 """Fewer calls than this in a neighborhood do not make it the worst one."""
 
-TABLE_HEIGHT_PX = 290
+TABLE_HEIGHT_PX = 256
 ROW_HEIGHT_PX = 28
 POSTS_KEY = "staging.posts"
 

@@ -1,0 +1,162 @@
+"""A planner at work: every page opens on both cities, and a dragged post changes who is reached."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from models.scenario import MovePost, Scenario
+from tests.e2e.conftest import PROJECT, OpenPage, StartApp
+
+pytestmark = pytest.mark.browser
+
+HOOK = "window.__crescentMaps?.get('staging.map')"
+SETTLED = f"{HOOK}?.deck.instance && {HOOK}.outbox.idle && !document.querySelector('[data-stale=\"true\"]')"
+PAGES = {"": "Ambulance staging", "calls": "911 calls", "data": "Data"}
+
+
+@pytest.fixture(scope="module")
+def extract_url(start_app: StartApp, extract_city_dir: Path) -> str:
+    return start_app(PROJECT / "app.py", env={"CRESCENT_CITIES": str(extract_city_dir.parent)})
+
+
+@pytest.fixture(scope="module")
+def demo_url(start_app: StartApp, demo_city_dir: Path) -> str:
+    return start_app(PROJECT / "app.py", env={"CRESCENT_CITIES": str(demo_city_dir.parent)})
+
+
+def _settle(page: Page) -> None:
+    page.wait_for_function(SETTLED, timeout=60_000)
+
+
+def _marker(page: Page, post_id: str) -> Locator:
+    return page.locator(f'[data-post="{post_id}"]')
+
+
+def _figures(page: Page) -> list[str]:
+    expect(page.locator(".cr-value").first).to_be_visible()
+    return [text.strip() for text in page.locator(".cr-value").all_inner_texts()]
+
+
+def _drag(page: Page, post_id: str, dx: float, dy: float) -> None:
+    box = _marker(page, post_id).bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=10)
+    page.mouse.up()
+
+
+@pytest.mark.extract
+def test_a_planner_drags_a_post_and_sends_the_address(extract_url: str, open_page: OpenPage) -> None:
+    page = open_page(extract_url).page
+    _settle(page)
+    before = _figures(page)
+    minutes = [float(value.split()[0]) for value in before[2:]]
+    assert 0 < minutes[0] < minutes[1] < 30
+
+    _drag(page, "P07", 60, -110)
+    page.wait_for_url(re.compile("scenario="))
+    _settle(page)
+    after = _figures(page)
+    assert after != before
+    assert re.search(r"[+-]\d", after[2]), "the median's change from today is shown"
+
+    address = page.url
+    text = address.split("scenario=")[1].split("&")[0]
+    (change,) = Scenario.from_text(text).changes
+    assert isinstance(change, MovePost)
+    assert change.post_id == "P07"
+
+    again = open_page(address).page
+    _settle(again)
+    assert _figures(again) == after
+    assert again.url == address
+    assert _marker(again, "P07").get_attribute("data-changed") == "yes"
+
+
+@pytest.mark.extract
+def test_closing_the_bridge_and_undoing_it(extract_url: str, open_page: OpenPage) -> None:
+    page = open_page(extract_url).page
+    _settle(page)
+    before = _figures(page)
+    # The one post on the west bank is emptied, then the bridge is closed: Algiers is out of reach.
+    _marker(page, "P05").click()
+    page.wait_for_url(re.compile("scenario="))
+    _settle(page)
+    page.get_by_role("combobox", name="Closed").click()
+    page.get_by_role("option", name=re.compile("Crescent City Connection")).click()
+    page.keyboard.press("Escape")
+    expect(page.locator(".cr-value").nth(1)).to_contain_text(re.compile(r"^0%"))
+    for _ in range(2):
+        page.get_by_role("button", name="Undo").click()
+        _settle(page)
+    expect(page.get_by_role("button", name="Reset")).to_be_disabled()
+    assert _figures(page) == before
+    assert "scenario=" not in page.url
+
+
+def test_the_table_is_an_equal_way_in(demo_url: str, open_page: OpenPage) -> None:
+    page = open_page(demo_url).page
+    _settle(page)
+    staffed = page.locator('[data-post][data-state="staffed"]').count()
+    slider = page.get_by_role("slider", name="Units on duty")
+    slider.focus()
+    slider.press("ArrowLeft")
+    page.wait_for_url(re.compile("scenario="))
+    _settle(page)
+    expect(page.locator('[data-post][data-state="staffed"]')).to_have_count(staffed - 1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_by_its_address_on_the_demo(demo_url: str, open_page: OpenPage, scheme: str) -> None:
+    for path, title in PAGES.items():
+        page = open_page(f"{demo_url}/{path}", color_scheme=scheme).page
+        expect(page.locator(".cr-title")).to_contain_text(title, timeout=60_000)
+        expect(page.locator(".cr-title")).to_contain_text("DEMO DATA, NOT REAL")
+        expect(page.get_by_test_id("stTopNavLink").first).to_be_visible()
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+@pytest.mark.extract
+def test_every_page_opens_by_its_address_on_the_extract(extract_url: str, open_page: OpenPage) -> None:
+    for path, title in PAGES.items():
+        page = open_page(f"{extract_url}/{path}").page
+        expect(page.locator(".cr-title")).to_contain_text(title, timeout=60_000)
+        expect(page.locator(".cr-title")).not_to_contain_text("DEMO")
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_deep_link_is_the_first_request_of_a_server(
+    start_app: StartApp, demo_city_dir: Path, open_page: OpenPage
+) -> None:
+    url = start_app(PROJECT / "app.py", env={"CRESCENT_CITIES": str(demo_city_dir.parent)})
+    page = open_page(f"{url}/data").page
+    expect(page.locator(".cr-title")).to_contain_text("Data", timeout=60_000)
+    expect(page.get_by_test_id("stTopNavLink").first).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+
+
+def test_without_a_city_every_page_says_what_to_do(
+    start_app: StartApp, tmp_path: Path, open_page: OpenPage
+) -> None:
+    url = start_app(PROJECT / "app.py", env={"CRESCENT_CITIES": str(tmp_path)})
+    for path in PAGES:
+        page = open_page(f"{url}/{path}").page
+        expect(page.get_by_test_id("stAlert")).to_contain_text("make demo", timeout=30_000)
+
+
+def test_a_broken_city_is_told_and_the_app_lives(
+    start_app: StartApp, tmp_path: Path, open_page: OpenPage
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "city.toml").write_text("name = 3")
+    (broken / "manifest.json").write_text("{}")
+    url = start_app(PROJECT / "app.py", env={"CRESCENT_CITIES": str(tmp_path)})
+    for path in PAGES:
+        page = open_page(f"{url}/{path}").page
+        expect(page.get_by_test_id("stAlert")).to_contain_text("cannot be opened", timeout=30_000)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
