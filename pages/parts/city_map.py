@@ -9,8 +9,8 @@ to be read in the ``on_event`` callback::
     {"type": "toggle", "id": "P07"}
     {"type": "remove", "id": "P07"}
 
-The map holds further events back until the page has answered the one before, so none is lost while a run
-lasts.
+Each event also carries ``seq``, its number. The map holds further events back until the page has answered the
+one before, so none is lost while a run lasts.
 """
 
 import base64

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -332,6 +332,10 @@ def test_the_map_follows_the_theme_and_always_says_what_it_shows(open_map: OpenM
     expect(page.get_by_text("Tiny city: synthetic data")).to_be_visible()
     expect(page.get_by_text("Updating")).to_be_visible()
     expect(page.locator(".legend")).to_contain_text("Near A")
+
+    other = "dark" if scheme == "light" else "light"
+    page.emulate_media(color_scheme=cast("Literal['dark', 'light']", other))
+    expect(root).to_have_attribute("data-theme", other)
 
 
 def test_the_ground_is_land_water_and_streets(open_map: OpenMap) -> None:

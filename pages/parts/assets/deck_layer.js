@@ -49,7 +49,7 @@ export class DeckLayer {
       controller: { dragRotate: false, touchRotate: false, keyboard: false, inertia: false },
       viewState: view.deckState,
       onViewStateChange: ({ viewState }) => this.onView(viewState),
-      onError: () => this.onFault("This browser cannot draw with WebGL: hexagons are missing, all else works"),
+      onError: () => this.onFault("This browser lacks WebGL: no hexagons; buttons and arrow keys move the map."),
       onHover: ({ object, x, y }) => this.onHover(object === undefined ? null : object?.label ?? null, x, y),
       getCursor: ({ isDragging }) => (isDragging ? "grabbing" : "inherit"),
       layers: [],

@@ -16,6 +16,11 @@ export class Posts {
     this.markers = new Map();
     this.dragging = null;
     this.stepping = null;
+    // The wheel zooms the map, also where a post lies under the pointer.
+    host.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      map.deckHost.querySelector("canvas")?.dispatchEvent(new WheelEvent("wheel", event));
+    }, { passive: false });
   }
 
   // Take the page's posts, but keep what the person has just done and the page has not answered yet.
