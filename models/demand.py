@@ -22,7 +22,7 @@ def hours_of_week(opened_at: pd.Series) -> IntArray:
     opened_at
         (n,) tz-aware times in the city's zone.
     """
-    hours = opened_at.dt.dayofweek * 24 + opened_at.dt.hour
+    hours = opened_at.dt.day_of_week * 24 + opened_at.dt.hour
     return np.asarray(hours.fillna(-1), dtype=np.int64)
 
 

@@ -185,9 +185,14 @@ def view_scenario(inputs: StagingInputs, scenario: Scenario) -> StagingView:
 @st.cache_resource(show_spinner="Preparing the streets and calls …", max_entries=4)
 def staging_inputs(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 -- the version is the key
     """Prepare a city once for all sessions."""
-    regions = _city.areas("neighborhoods")
-    network = _city.network
-    calls, stand_in = _demand_calls(_city)
+    return prepare_staging(_city)
+
+
+def prepare_staging(city: City) -> StagingInputs:
+    """Prepare a city: snap its calls and posts, and find their neighborhoods."""
+    regions = city.areas("neighborhoods")
+    network = city.network
+    calls, stand_in = _demand_calls(city)
     places, place_of_call = distinct_places(calls["lon"], calls["lat"])
     node, access_m = (
         network.snap(places[:, 0], places[:, 1])
@@ -196,13 +201,13 @@ def staging_inputs(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 
     )
     hours = hours_of_week(calls["opened_at"])
     timed = calls["opened_at"].dropna()
-    first = _city.profile.words.get("priority_call", "")
-    city_ground(_city)
+    first = city.profile.words.get("priority_call", "")
+    city_ground(city)
     return StagingInputs(
-        city=_city,
-        posts=_city.table("posts").reset_index(drop=True),
+        city=city,
+        posts=city.table("posts").reset_index(drop=True),
         regions=regions,
-        times=TravelTimes(_city),
+        times=TravelTimes(city),
         place_node=node,
         place_access_m=access_m,
         place_region=assign_regions(places[:, 0], places[:, 1], regions.geometry.to_numpy()),
