@@ -8,6 +8,7 @@ import shapely
 from data.demo.facts_io import read_toml, way
 from data.demo.grids import Pieces
 from data.demo.ground import Ground
+from data.demo.network import LONGEST_M
 
 SHORE_M = 25.0
 """How far an avenue without a bridge ends before the water."""
@@ -23,7 +24,7 @@ def avenue_pieces(ground: Ground) -> Pieces:
         barred = wide if avenue.get("bridges", False) else all_water
         dry = shapely.LineString(way(avenue["way"])).intersection(ground.parish).difference(barred)
         for part in shapely.get_parts(dry):
-            points = shapely.get_coordinates(part)
+            points = shapely.get_coordinates(shapely.segmentize(part, LONGEST_M))
             ends.append(np.stack([points[:-1], points[1:]], axis=1))
             street.append(np.full(len(points) - 1, number))
     return Pieces(

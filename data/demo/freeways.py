@@ -27,16 +27,24 @@ RAMP_KPH = 48.0
 
 @dataclass
 class _Carriageway:
-    """One carriageway, driven from its start to its end: stations are metres from the start."""
+    """One carriageway, driven from its start to its end: stations are metres from the start of its line.
+
+    Where it joins another freeway, it begins after and ends before the junction: at ``from_m`` and ``to_m``.
+    """
 
     line: BaseGeometry
     freeway: dict[str, Any]
     forward: bool
+    from_m: float = 0.0
+    to_m: float = np.inf
     stations: set[float] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.to_m = min(self.to_m, self.line.length)
 
     def station(self, at_m: float) -> float:
         """Mark a station; those nearer than 60 m to another fall on it."""
-        at_m = float(np.clip(at_m, 0.0, self.line.length))
+        at_m = float(np.clip(at_m, self.from_m, self.to_m))
         for known in self.stations:
             if abs(known - at_m) < 60:
                 return known
@@ -82,9 +90,8 @@ def add_freeways(streets: Network) -> Network:
     facts = read_toml("freeways")
     ways = [way for freeway in facts["freeway"] for way in _carriageways(freeway)]
     builder = _Builder(streets)
-    trims = {id(way): [0.0, way.line.length] for way in ways}
     for junction in facts["junction"]:
-        _join_freeways(metres([junction["at"]])[0], ways, trims, builder)
+        _join_freeways(metres([junction["at"]])[0], ways, builder)
     for interchange in facts["interchange"]:
         _interchange(interchange, ways, builder)
     for way in ways:
@@ -93,7 +100,7 @@ def add_freeways(streets: Network) -> Network:
             corner = builder.nearest_corner(way.freeway["ends_on"], way.point(at))
             builder.ramp(way, way.station(at), corner, off=way.forward)
     for way in ways:
-        builder.lay(way, *trims[id(way)])
+        builder.lay(way)
     return builder.finish()
 
 
@@ -104,9 +111,7 @@ def _carriageways(freeway: dict[str, Any]) -> list[_Carriageway]:
     return [_Carriageway(right, freeway, forward=True), _Carriageway(left, freeway, forward=False)]
 
 
-def _join_freeways(
-    at: FloatArray, ways: list[_Carriageway], trims: dict[int, list[float]], builder: "_Builder"
-) -> None:
+def _join_freeways(at: FloatArray, ways: list[_Carriageway], builder: "_Builder") -> None:
     """Link every carriageway that comes in with every one of another freeway that goes out."""
     place = shapely.Point(at)
     inward, outward = [], []
@@ -119,9 +124,9 @@ def _join_freeways(
         if here < way.line.length - LINK_M:
             outward.append((way, way.station(here + LINK_M)))
         if here < LINK_M:
-            trims[id(way)][0] = outward[-1][1]
+            way.from_m = outward[-1][1]
         elif here > way.line.length - LINK_M:
-            trims[id(way)][1] = inward[-1][1]
+            way.to_m = inward[-1][1]
     for come, leave_m in inward:
         for go, join_m in outward:
             turn = float(come.direction(leave_m) @ go.direction(join_m))
@@ -185,9 +190,9 @@ class _Builder:
             (self._node(come, leave_m), self._node(go, join_m), name, "motorway_link", 72.0, bend)
         )
 
-    def lay(self, way: _Carriageway, from_m: float, to_m: float) -> None:
+    def lay(self, way: _Carriageway) -> None:
         """Add the carriageway between its stations."""
-        stations = sorted({from_m, to_m, *(s for s in way.stations if from_m <= s <= to_m)})
+        stations = sorted({way.from_m, way.to_m, *way.stations})
         filled = [stations[0]]
         for start, end in pairwise(stations):
             parts = int(np.ceil((end - start) / STRETCH_M))

@@ -30,6 +30,8 @@ SNAP_M = 0.5
 """Grid to which crossings are rounded."""
 SAME_CORNER_M = 36.0
 """Corners nearer than this become one."""
+LONGEST_M = 500.0
+"""Streets without crossings get a corner at least this often, so that times are known along the way."""
 STUB_M = 48.0
 """Dead ends shorter than this are dropped."""
 
@@ -201,10 +203,11 @@ def straighten(network: Network) -> Network:
     via = list(network.via)
     alive = np.ones(len(u), dtype=bool)
     moved = np.arange(len(u))
+    length = shapely.length(network.lines)
 
     for node in np.flatnonzero(degree == 2):
         one, two = (_root(moved, int(e) % len(network.u)) for e in order[start[node] : start[node] + 2])
-        if one == two or not _same_street(network, one, two):
+        if one == two or not _same_street(network, one, two) or length[one] + length[two] > LONGEST_M:
             continue
         # Turn both so that the way runs one -> node -> two.
         if v[one] != node:
@@ -220,6 +223,7 @@ def straighten(network: Network) -> Network:
             continue
         via[one] = np.vstack([via[one], network.xy[node], via[two]])
         v[one] = v[two]
+        length[one] += length[two]
         alive[two] = False
         moved[two] = one
     joined = replace(network, u=u, v=v, via=tuple(via))
