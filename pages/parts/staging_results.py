@@ -10,6 +10,7 @@ from models import edits
 from models.coverage import Estimate
 from models.scenario import DEMAND_SOURCES, ScaleDemand, Scenario
 from pages.parts.figures import Figure, big_figures
+from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
 
@@ -56,7 +57,7 @@ def staging_figures(
             ),
         ]
     )
-    st.caption(_late_words(inputs, scenario, view))
+    note(_late_words(inputs, scenario, view))
 
 
 def staging_tables(
@@ -128,7 +129,7 @@ def _neighborhoods(
     beyond = table[table["beyond"]]
     if len(beyond):
         share = beyond["weight"].sum() / view.demand.total
-        st.caption(
+        note(
             f"Beyond any post ({share:.1%} of the demand; even with every candidate staffed less than half "
             f"is reached): {', '.join(sorted(beyond['name']))}."
         )
@@ -177,9 +178,7 @@ def _posts(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> No
             ),
         },
     )
-    st.caption(
-        "The same as on the map: switch a unit, or type a place. Posts stand in the order of staffing."
-    )
+    note("The same as on the map: switch a unit, or type a place. Posts stand in the order of staffing.")
 
 
 def _apply_rows(
@@ -206,7 +205,7 @@ def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> 
     for words in view.plan.ignored:
         st.warning(words)
     city = inputs.city
-    st.caption(
+    note(
         f"City {city.version}, scenario {state.current.hash}. The address of this page holds the scenario: "
         "send it, or keep it. Method: nearest staffed post over the street network (Dijkstra), coverage as "
         "if every unit were free."
@@ -263,4 +262,6 @@ def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) ->
             words = (
                 f"Too late: {late * growth * 1000:,.0f} for every 1,000 calls of today, were every unit free."
             )
-    return f"{words} Counted: {DEMAND_SOURCES[source]}. {table.source}, {table.period}."
+    stated = table.source.rstrip(".")
+    dated = stated if table.period in stated else f"{stated}, {table.period}"
+    return f"{words} Counted: {DEMAND_SOURCES[source]}. {dated}."

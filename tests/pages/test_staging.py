@@ -36,7 +36,7 @@ def _scenario(app: AppTest) -> Scenario:
 
 def _text(app: AppTest) -> str:
     return " ".join(
-        [*(str(block.proto.body) for block in app.get("html")), *(str(c.value) for c in app.caption)]
+        [*(str(block.proto.body) for block in app.get("html")), ]
     )
 
 
