@@ -25,7 +25,7 @@ check: .venv/.ready-dev  ## style and types
 	$(BIN)/mypy
 
 bench: .venv/.ready-dev  ## speed and memory, against what a user would use instead
-	$(BIN)/python -m pytest benchmarks
+	CRESCENT_WRITE_TABLE=1 $(BIN)/python -m pytest -q benchmarks
 
 lock: .venv/.ready-dev  ## pin what pyproject.toml asks for
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate pyproject.toml -o requirements.txt

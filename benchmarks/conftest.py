@@ -24,6 +24,8 @@ Benchmark = Any
 """pytest-benchmark's fixture, which has no types."""
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+README = Path(__file__).parents[1] / "README.md"
+MARK_START, MARK_END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 N_POSTS = 12
 
 
@@ -51,7 +53,7 @@ class Report(Protocol):
 
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
-    """Collect rows; write the table when all benchmarks have run."""
+    """Collect rows; print the table, or write it where ``make bench`` asks for it."""
     rows: list[Row] = []
 
     def add(what: str, measured: str, peer: str, target: str, met: bool) -> None:  # noqa: FBT001
@@ -65,8 +67,14 @@ def report() -> Iterator[Report]:
         "| --- | --- | --- | --- | --- |",
         *(f"| {r.what} | {r.measured} | {r.peer} | {r.target} | {'yes' if r.met else 'no'} |" for r in rows),
     ]
-    if rows:
-        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if rows and os.environ.get("CRESCENT_WRITE_TABLE") == "1":
+        table = "\n".join(lines)
+        RESULTS.write_text(table + "\n", encoding="utf-8")
+        readme = README.read_text(encoding="utf-8")
+        start, end = readme.index(MARK_START) + len(MARK_START), readme.index(MARK_END)
+        README.write_text(f"{readme[:start]}\n{table}\n{readme[end:]}", encoding="utf-8")
+    else:
+        print("\n" + "\n".join(lines))  # noqa: T201
 
 
 @pytest.fixture(scope="session")

@@ -35,9 +35,7 @@ def _scenario(app: AppTest) -> Scenario:
 
 
 def _text(app: AppTest) -> str:
-    return " ".join(
-        [*(str(block.proto.body) for block in app.get("html")), ]
-    )
+    return " ".join(str(block.proto.body) for block in app.get("html"))
 
 
 def test_the_first_look_says_what_to_try_and_that_it_is_a_demo(app: AppTest) -> None:
