@@ -80,11 +80,11 @@ def test_the_class_may_stand_in_street_class() -> None:
 def test_from_osmnx_gives_the_same_times_as_the_tables() -> None:
     streets, nodes = grid(3, 3)
     graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(crs="EPSG:4326")
-    for row in nodes.itertuples():
-        graph.add_node(row.node, x=row.lon, y=row.lat)
-    for row in streets.itertuples():
-        for u, v in ((row.u, row.v), (row.v, row.u)):
-            graph.add_edge(u, v, length=row.length_m, highway=["residential", "service"], name="A Street")
+    for node, lon, lat in zip(nodes["node"], nodes["lon"], nodes["lat"], strict=True):
+        graph.add_node(int(node), x=lon, y=lat)
+    for u, v, length in zip(streets["u"], streets["v"], streets["length_m"], strict=True):
+        for tail, head in ((int(u), int(v)), (int(v), int(u))):
+            graph.add_edge(tail, head, length=length, highway=["residential", "service"], name="A Street")
     network, direct = RoadNetwork.from_osmnx(graph), RoadNetwork.from_streets(streets, nodes)
     assert network.n_edges == 2 * direct.n_edges
     assert network.oneway.all()
