@@ -22,7 +22,8 @@ STRETCH_M = 1_000.0
 """The longest stretch of carriageway without a node."""
 SHARPEST_TURN = np.cos(np.radians(125))
 """Freeway links that turn back more sharply than this do not exist."""
-RAMP_KPH = 48.0
+RAMP_KPH = 44.0
+LINK_KPH = 64.0
 
 
 @dataclass
@@ -187,7 +188,7 @@ class _Builder:
         bend = np.array([start + come.direction(leave_m) * reach, end - go.direction(join_m) * reach])
         name = f"{come.name_at(leave_m)} to {go.name_at(join_m)}"
         self._rows.append(
-            (self._node(come, leave_m), self._node(go, join_m), name, "motorway_link", 72.0, bend)
+            (self._node(come, leave_m), self._node(go, join_m), name, "motorway_link", LINK_KPH, bend)
         )
 
     def lay(self, way: _Carriageway) -> None:

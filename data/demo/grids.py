@@ -13,6 +13,9 @@ from data.demo.facts_io import FloatArray, curve, read_toml
 JITTER = 0.09
 """How far a street stands from its even place, as a share of a block."""
 
+SIGNED, SIGNED_KPH = 0.3, 30.0
+"""Share of local streets with a speed of their own, and that speed: usual driving, junctions included."""
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -29,7 +32,7 @@ class Pieces:
     oneway
         (n_streets,) 0 two-way, 1 from first to last point, -1 the other way.
     speed_kph
-        (n_streets,) posted limit, NaN where none is given.
+        (n_streets,) speed of its own, NaN where the class decides.
     """
 
     ends: FloatArray
@@ -106,7 +109,7 @@ def _grid(grid: dict[str, Any], spare: list[str], rng: np.random.Generator) -> P
         name=names,
         road_class=np.full(len(names), "residential", dtype=object),
         oneway=np.where(one, turn, 0),
-        speed_kph=np.where(rng.random(len(names)) < 0.3, 40.0, np.nan),  # 25 mph, on signs here and there
+        speed_kph=np.where(rng.random(len(names)) < SIGNED, SIGNED_KPH, np.nan),
     )
     left_out = inner[street] & (rng.random(len(street)) < grid.get("gap", 0.03))
     return pieces.keep(~left_out)

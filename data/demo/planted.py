@@ -55,7 +55,7 @@ def plan_drives(
     Parameters
     ----------
     network
-        The demo's network. Posted limits play no part: ambulances drive at the planted speeds.
+        The demo's network. Its own speeds play no part: ambulances drive at the planted ones.
     places
         (n_places,) corners from which an ambulance may be sent.
     goals

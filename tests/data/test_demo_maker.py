@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from data.city import City
@@ -67,6 +68,15 @@ def test_only_the_spoilt_tables_have_a_quarantine(demo_city_dir: Path) -> None:
     for name in spoilt:
         count = city.account(name).quarantined
         assert f"{count:,} of" in manifest["tables"][name]["steps"][0]
+
+
+def test_the_docs_list_what_was_planted(demo_city_dir: Path) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "demo.md").read_text(encoding="utf-8")
+    for file in sorted((demo_city_dir / "truth").iterdir()):
+        columns = ", ".join(pq.read_schema(file).names)
+        assert any(f"| `{file.stem}` |" in line and f"`{columns}`" in line for line in docs.splitlines()), (
+            columns
+        )
 
 
 def test_a_negative_seed_is_refused(tmp_path: Path) -> None:

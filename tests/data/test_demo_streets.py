@@ -87,7 +87,7 @@ def test_no_two_streets_join_the_same_corners_the_same_way(streets: gpd.GeoDataF
     assert (local["u"] != local["v"]).all()
 
 
-def test_streets_have_oneways_and_posted_limits(streets: gpd.GeoDataFrame) -> None:
+def test_streets_have_oneways_and_speeds(streets: gpd.GeoDataFrame) -> None:
     local = streets["road_class"] == "residential"
     assert 0.1 < streets.loc[local, "oneway"].mean() < 0.5
     assert streets.loc[streets["road_class"].isin(FREEWAY), "oneway"].all()
