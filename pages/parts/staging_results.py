@@ -167,8 +167,8 @@ def _posts(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> No
         on_change=edited,
         disabled=["name", "sole"],
         column_config={
-            "unit": st.column_config.CheckboxColumn("Unit", width=40, help="A unit waits here."),
-            "name": st.column_config.TextColumn("Post", width=130),
+            "unit": st.column_config.CheckboxColumn("Unit", width=58, help="A unit waits here."),
+            "name": st.column_config.TextColumn("Post", width=118),
             "sole": st.column_config.NumberColumn(
                 "Alone", format="%.1f%%", width=52, help="Demand that no other staffed post reaches in time."
             ),
