@@ -94,7 +94,7 @@ def _band_areas(inputs: StagingInputs, view: StagingView, theme: Theme) -> list[
 
 def _band_legend(view: StagingView, minutes: float, seconds: float) -> str:
     share = view.demand.share_within(view.outcome.seconds, seconds)
-    return f"{minutes:g} min from the call, {seconds / 60:.1f} of them driving: {share:.0%}"
+    return f"{minutes:g} min from call, {seconds / 60:.1f} driving: {share:.0%}"
 
 
 def _change_areas(inputs: StagingInputs, view: StagingView, baseline: StagingView) -> list[MapArea]:

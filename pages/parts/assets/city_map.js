@@ -226,7 +226,9 @@ class CityMap {
 
   focusBounds() {
     const [west, south, east, north] = this.ground.focus;
-    return this.data.posts.reduce(
+    // Far candidates outside the plan would make the plan itself small.
+    const planned = this.data.posts.filter((post) => post.state !== "candidate");
+    return (planned.length ? planned : this.data.posts).reduce(
       ([w, s, e, n], { lon, lat }) => [Math.min(w, lon), Math.min(s, lat), Math.max(e, lon), Math.max(n, lat)],
       [west, south, east, north],
     );

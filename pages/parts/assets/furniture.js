@@ -6,7 +6,7 @@ const SCALE_MAX_PX = 110;
 const MILE_M = 1609.344;
 const FOOT_M = 0.3048;
 const POST_WORDS = [
-  ["staffed", "Ambulance post, staffed"],
+  ["staffed", "Post with a unit"],
   ["off", "Switched off"],
   ["candidate", "Possible post"],
 ];
