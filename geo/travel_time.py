@@ -46,9 +46,7 @@ def travel_times(
     InvalidInputError
         With every fault of the arguments.
     """
-    nodes = _check(network, sources, limit_s, closed, speed_factor)
-    graph = _graph(network, closed, speed_factor)
-    limit = np.inf if limit_s is None else float(limit_s)
+    nodes, graph, limit = _prepare(network, sources, limit_s, closed, speed_factor)
     if not len(nodes):
         return np.empty((0, network.n_nodes), dtype=np.float32)
     seconds = dijkstra(graph, indices=nodes, limit=limit)
@@ -84,9 +82,7 @@ def nearest_times(
     InvalidInputError
         With every fault of the arguments.
     """
-    nodes = _check(network, sources, limit_s, closed, speed_factor)
-    graph = _graph(network, closed, speed_factor)
-    limit = np.inf if limit_s is None else float(limit_s)
+    nodes, graph, limit = _prepare(network, sources, limit_s, closed, speed_factor)
     if not len(nodes):
         return np.full(network.n_nodes, np.inf, dtype=np.float32)
     if offset_s is None:
@@ -111,14 +107,21 @@ def nearest_times(
     )
 
 
-def _graph(
-    network: RoadNetwork, closed: npt.NDArray[np.bool_] | None, speed_factor: float | npt.ArrayLike
-) -> csr_array:
+def _prepare(
+    network: RoadNetwork,
+    sources: npt.ArrayLike,
+    limit_s: float | None,
+    closed: npt.NDArray[np.bool_] | None,
+    speed_factor: float | npt.ArrayLike,
+) -> tuple[npt.NDArray[np.int64], csr_array, float]:
+    """Check the arguments; return source nodes, arcs weighted in seconds (infinite where closed), limit."""
+    nodes = _check(network, sources, limit_s, closed, speed_factor)
     indptr, indices, edge = network.arcs
     seconds = network.edge_seconds / np.asarray(speed_factor, dtype=float)
     if closed is not None and closed.any():
         seconds = np.where(closed, np.inf, seconds)
-    return csr_array((seconds[edge], indices, indptr), shape=(network.n_nodes, network.n_nodes))
+    graph = csr_array((seconds[edge], indices, indptr), shape=(network.n_nodes, network.n_nodes))
+    return nodes, graph, np.inf if limit_s is None else float(limit_s)
 
 
 def _check(
