@@ -60,14 +60,15 @@ def chromium() -> str:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+# For a module, not the session: while playwright runs, no other test can run an event loop.
+@pytest.fixture(scope="module")
 def playwright(chromium: str) -> Iterator[Playwright]:
     assert chromium
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
     yield browser
