@@ -23,6 +23,10 @@ class MissingTableError(CrescentError, LookupError):
     """A table this city does not have; the text says what to load and how."""
 
 
+class SolverError(CrescentError, RuntimeError):
+    """A solver that stopped without a result that can be trusted; the text says why."""
+
+
 class Faults:
     """Gather faults and raise them as one error, so that a user mends all of them at once.
 

@@ -1,6 +1,9 @@
 """The results of the staging page: four large figures, neighborhoods, and an editable table of posts."""
 
 import math
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from models.scenario import DEMAND_SOURCES, ScaleDemand, Scenario
 from pages.parts.figures import Figure, big_figures
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
+from pages.parts.shift_card import CardFigure, shift_card
 from pages.parts.staging_inputs import StagingInputs, StagingView
 
 ENOUGH_CALLS = 30
@@ -26,38 +30,41 @@ def staging_figures(
     inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView
 ) -> None:
     """Show the four figures that matter, each with its range and its change from today's plan."""
+    big_figures(plan_figures(inputs, scenario, view, baseline))
+    note(_late_words(inputs, scenario, view))
+
+
+def plan_figures(
+    inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView
+) -> list[Figure]:
+    """Say the four figures that matter, each with its range and its change from today's plan."""
     now, before = view.outcome.coverage, baseline.outcome.coverage
     compared = bool(scenario.changes)
     worst, worst_before = _worst(inputs, view), _worst(inputs, baseline)
     target = f"{view.conditions.target_min:g} min"
-    big_figures(
-        [
-            Figure(
-                f"Reached in {target} from the call",
-                f"{now.share.value:.1%}",
-                f"{now.share.low:.1%} to {now.share.high:.1%}",
-                f"{_range_words(inputs, view)} Share of the demand whose nearest staffed post is within the "
-                "target, from the call received to the first unit on scene, as if every unit were free. "
-                "Busy units make it less.",
-                _points(now.share.value - before.share.value) if compared else "",
-                _better(now.share.value - before.share.value),
-            ),
-            Figure(
-                "Worst neighborhood in reach",
-                f"{worst[1]:.0%}" if worst else "none",
-                worst[0] if worst else "no area has enough calls",
-                f"Smallest share reached in time among neighborhoods with at least {ENOUGH_CALLS} calls "
-                "where the candidate posts together could reach half of the demand.",
-                _points(worst[1] - worst_before[1]) if compared and worst and worst_before else "",
-                _better(worst[1] - worst_before[1]) if worst and worst_before else None,
-            ),
-            _minutes_figure("Median drive", now.median_s, before.median_s, "half", compared=compared),
-            _minutes_figure(
-                "90th percentile drive", now.p90_s, before.p90_s, "nine tenths", compared=compared
-            ),
-        ]
-    )
-    note(_late_words(inputs, scenario, view))
+    return [
+        Figure(
+            f"Reached in {target} from the call",
+            f"{now.share.value:.1%}",
+            f"{now.share.low:.1%} to {now.share.high:.1%}",
+            f"{_range_words(inputs, view)} Share of the demand whose nearest staffed post is within the "
+            "target, from the call received to the first unit on scene, as if every unit were free. "
+            "Busy units make it less.",
+            _points(now.share.value - before.share.value) if compared else "",
+            _better(now.share.value - before.share.value),
+        ),
+        Figure(
+            "Worst neighborhood in reach",
+            f"{worst[1]:.0%}" if worst else "none",
+            worst[0] if worst else "no area has enough calls",
+            f"Smallest share reached in time among neighborhoods with at least {ENOUGH_CALLS} calls "
+            "where the candidate posts together could reach half of the demand.",
+            _points(worst[1] - worst_before[1]) if compared and worst and worst_before else "",
+            _better(worst[1] - worst_before[1]) if worst and worst_before else None,
+        ),
+        _minutes_figure("Median drive", now.median_s, before.median_s, "half", compared=compared),
+        _minutes_figure("90th percentile drive", now.p90_s, before.p90_s, "nine tenths", compared=compared),
+    ]
 
 
 def staging_tables(
@@ -70,7 +77,7 @@ def staging_tables(
     with posts:
         _posts(inputs, state, view)
     with changes:
-        _changes(inputs, state, view)
+        _changes(inputs, state, view, baseline)
 
 
 def region_table(inputs: StagingInputs, view: StagingView) -> pd.DataFrame:
@@ -195,7 +202,7 @@ def _apply_rows(
     return scenario
 
 
-def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> None:
+def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView) -> None:
     names = {post.post_id: post.name for post in view.plan.posts}
     sentences = state.current.sentences(names)
     if sentences:
@@ -205,6 +212,17 @@ def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> 
     for words in view.plan.ignored:
         st.warning(words)
     city = inputs.city
+    # The card is set only when it is asked for, so it holds on to what is shown now.
+    st.download_button(
+        "Shift card (PDF)",
+        partial(_card, inputs, state.current, view, baseline),
+        file_name=f"shift-card-{state.current.hash}.pdf",
+        mime="application/pdf",
+        icon=":material/print:",
+        disabled=not view.plan.staffed,
+        on_click="ignore",
+        help="One sheet: the posts in order, the map, and who moves.",
+    )
     note(
         f"City {city.version}, scenario {state.current.hash}. The address of this page holds the scenario: "
         "send it, or keep it. Method: nearest staffed post over the street network (Dijkstra), coverage as "
@@ -265,3 +283,22 @@ def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) ->
     stated = table.source.rstrip(".")
     dated = stated if table.period in stated else f"{stated}, {table.period}"
     return f"{words} Counted: {DEMAND_SOURCES[source]}. {dated}."
+
+
+def _card(inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView) -> bytes:
+    city, conditions = inputs.city, view.conditions
+    names = {post.post_id: post.name for post in view.plan.posts}
+    printed = datetime.now(ZoneInfo(city.profile.timezone))
+    return shift_card(
+        city,
+        view.plan,
+        moves=scenario.sentences(names),
+        figures=[
+            CardFigure(figure.label, figure.value, figure.range_text)
+            for figure in plan_figures(inputs, scenario, view, baseline)
+        ],
+        subtitle=f"{len(view.plan.staffed)} units; target {conditions.target_min:g} minutes from the call, "
+        f"of which {conditions.call_handling_s:g} s call handling and {conditions.turnout_s:g} s turnout.",
+        footer=f"City {city.version}, scenario {scenario.hash}, printed {printed:%d %B %Y, %H:%M}.",
+        caveat=_late_words(inputs, scenario, view),
+    )
