@@ -1,9 +1,11 @@
 """What a planner's hand does to a scenario: the changes that follow from a drag, a click or a table edit."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from models.plan import Post, make_plan
-from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetUnits
+from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetOrder, SetUnits
 
 PLACE_DECIMALS = 5
 """About a metre: places are kept no finer, so that the scenario's text stays short."""
@@ -42,23 +44,18 @@ def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenari
     if post is None or post.state == "staffed":
         return scenario
     units = len(plan.staffed) + 1
-    if post.order is not None:
-        for waiting in plan.in_order[len(plan.staffed) : post.order - 1]:
-            scenario = _take_out(scenario, waiting)
-    elif scenario.without(RemovePost.kind, post_id) != scenario:
-        # The post comes back at its rank: those that wait for a unit before it would be staffed with it.
-        scenario = scenario.without(RemovePost.kind, post_id)
-        back = make_plan(posts, scenario)
-        order = back.in_order
-        place = next(at for at, known in enumerate(order) if known.post_id == post_id)
-        for waiting in order[units - 1 : place]:
-            scenario = _take_out(scenario, waiting)
-    else:
-        for waiting in plan.in_order[len(plan.staffed) :]:
-            scenario = _take_out(scenario, waiting)
+    scenario = scenario.without(RemovePost.kind, post_id)
+    if not any(known.post_id == post_id for known in make_plan(posts, scenario).in_order):
         scenario = scenario.having(
             AddPost(post_id, round(post.lon, PLACE_DECIMALS), round(post.lat, PLACE_DECIMALS))
         )
+    # The post now has its place in the order; those that wait for a unit before it would be staffed with it.
+    staffed = {known.post_id for known in plan.staffed}
+    for known in make_plan(posts, scenario).in_order:
+        if known.post_id == post_id:
+            break
+        if known.post_id not in staffed:
+            scenario = _take_out(scenario, known)
     return set_units(posts, scenario, units)
 
 
@@ -98,6 +95,19 @@ def delete_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenar
     if post is None or not post.added:
         return scenario
     return scenario.without(AddPost.kind, post_id).without(RemovePost.kind, post_id)
+
+
+def set_order(posts: pd.DataFrame, scenario: Scenario, post_ids: Sequence[str]) -> Scenario:
+    """Put a list in the place of today's order and staff all of it, and nothing else."""
+    listed = scenario.without(SetUnits.kind).having(SetOrder(tuple(post_ids)))
+    for post in make_plan(posts, listed).posts:
+        listed = listed.without(RemovePost.kind, post.post_id)
+        if not post.added:
+            listed = listed.without(AddPost.kind, post.post_id)
+    for post in make_plan(posts, listed).in_order:
+        if post.post_id not in post_ids:
+            listed = _take_out(listed, post)
+    return listed
 
 
 def _take_out(scenario: Scenario, post: Post) -> Scenario:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetUnits
+from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetOrder, SetUnits
 
 State = Literal["staffed", "off", "candidate"]
 
@@ -80,8 +80,9 @@ class Plan:
 def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
     """Apply a scenario's changes to the city's posts.
 
-    Today's order (``baseline_rank``) comes first, then added posts in the order of their changes. The first
-    ``SetUnits.units`` posts of the order are staffed; all of them where units are not set.
+    Today's order (``baseline_rank``), or the list that ``SetOrder`` puts in its place, comes first, then
+    added posts in the order of their changes. The first ``SetUnits.units`` posts of the order are staffed;
+    all of them where units are not set.
 
     Parameters
     ----------
@@ -105,16 +106,17 @@ def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
     removed = {change.post_id for change in scenario.find(RemovePost)}
     additions = {change.post_id: change for change in scenario.find(AddPost)}
     ranked = posts[posts["baseline_rank"].notna()].sort_values(["baseline_rank", "post_id"])
-    order = [post_id for post_id in ranked["post_id"].astype(str) if post_id not in removed]
+    today = list(ranked["post_id"].astype(str))
+    lists = scenario.find(SetOrder)
+    listed_first = [p for p in lists[0].post_ids if p in known or p in additions] if lists else today
+    order = [post_id for post_id in listed_first if post_id not in removed]
     order += [post_id for post_id in additions if post_id not in order and post_id not in removed]
     limits = scenario.find(SetUnits)
     units = min(limits[0].units, len(order)) if limits else len(order)
 
     made: list[Post] = []
     taken_out = [
-        post_id
-        for post_id in dict.fromkeys([*ranked["post_id"].astype(str), *additions])
-        if post_id not in order
+        post_id for post_id in dict.fromkeys([*listed_first, *today, *additions]) if post_id not in order
     ]
     rest = sorted(set(known) - set(order) - set(taken_out))
     for place, post_id in enumerate([*order, *taken_out, *rest], start=1):
@@ -137,11 +139,11 @@ def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
                 lat=lat,
                 order=place if listed else None,
                 state=state,
-                changed=move is not None or addition is not None or post_id in taken_out,
+                changed=move is not None or addition is not None or (post_id in today) != listed,
                 added=post_id not in known,
             )
         )
-    named = {*moves, *removed, *additions}
+    named = {*moves, *removed, *additions, *(lists[0].post_ids if lists else ())}
     ignored = tuple(
         f"Post {post_id} is not in this city; the change was left out."
         for post_id in sorted(named - set(known) - set(additions))

@@ -130,6 +130,25 @@ class SetUnits(Change):
 
 
 @dataclass(frozen=True)
+class SetOrder(Change):
+    """Put another list in the place of today's order of staffing; posts that are not in it stand empty."""
+
+    kind: ClassVar[str] = "set_order"
+    post_ids: tuple[str, ...]
+
+    @override
+    def sentence(self, names: Mapping[str, str] = NO_NAMES) -> str:
+        return f"Posts are filled in this order: {', '.join(names.get(p, p) for p in self.post_ids)}."
+
+    @override
+    def faults(self) -> list[str]:
+        listed = isinstance(self.post_ids, tuple)
+        fine = listed and all(isinstance(post_id, str) and post_id for post_id in self.post_ids)
+        once = fine and len(set(self.post_ids)) == len(self.post_ids)
+        return [] if once else ["the order of staffing must name each post once"]
+
+
+@dataclass(frozen=True)
 class CloseRoad(Change):
     """Close a bridge or stretch that the city's profile names."""
 
@@ -261,6 +280,7 @@ CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
             AddPost,
             RemovePost,
             SetUnits,
+            SetOrder,
             CloseRoad,
             ScaleDemand,
             SetSpeedFactor,
@@ -403,7 +423,9 @@ def _read_change(entry: Any, faults: Faults) -> Change | None:  # noqa: ANN401
     if wrong:
         faults.add(f"{entry['kind']} has missing or unknown fields: {', '.join(wrong)}")
         return None
-    if not all(isinstance(value, str | int | float) for value in values.values()):
+    if change_type is SetOrder and isinstance(values["post_ids"], list):
+        values["post_ids"] = tuple(values["post_ids"])
+    if not all(isinstance(value, str | int | float | tuple) for value in values.values()):
         faults.add(f"{entry['kind']} has a value that is neither text nor number")
         return None
     return change_type(**values)

@@ -105,8 +105,9 @@ def _map_svg(city: City, plan: Plan) -> str:
     frame = shapely.box(*(middle - half), *(middle + half))
     main = np.isin(np.array(network.classes, dtype=object)[network.edge_class], MAIN_ROADS)
     roads = shapely.intersection(network.geometry[main], frame)
-    shapes = city.areas("water").geometry if city.has("water") else []
-    water: npt.NDArray[np.object_] = np.asarray(shapes, dtype=object)
+    water: npt.NDArray[np.object_] = np.empty(0, dtype=object)
+    if city.has("water"):
+        water = city.areas("water").geometry.to_numpy()
     tolerance = SIMPLIFY_M / 111_195
     parts = [f'<rect width="{MAP_WIDTH_PX}" height="{MAP_HEIGHT_PX}" fill="#F6F4EF"/>']
     for shape in shapely.intersection(water, frame):

@@ -6,7 +6,7 @@ from hypothesis.strategies import SearchStrategy
 
 from models import edits
 from models.plan import make_plan
-from models.scenario import AddPost, MovePost, Scenario, SetUnits
+from models.scenario import AddPost, MovePost, Scenario, SetOrder, SetUnits
 
 POSTS = pd.DataFrame(
     {
@@ -27,6 +27,7 @@ edit_steps: SearchStrategy[list[Edit]] = st.lists(
         ),
         st.tuples(st.just("units"), st.integers(0, 7)),
         st.tuples(st.just("add"), st.just(0)),
+        st.tuples(st.just("order"), st.sampled_from(["HCB", "ABDFG", "", "GE"])),
     ),
     max_size=10,
 )
@@ -42,6 +43,8 @@ def _apply(steps: list[Edit]) -> Scenario:
                 scenario = edits.move_post(POSTS, scenario, str(value), -90.123456, 29.987654)
             case "delete":
                 scenario = edits.delete_post(POSTS, scenario, str(value))
+            case "order":
+                scenario = edits.set_order(POSTS, scenario, tuple(str(value)))
             case "units":
                 scenario = edits.set_units(POSTS, scenario, int(value))
             case _:
@@ -131,3 +134,20 @@ def test_a_change_of_an_unknown_post_is_told_not_lost() -> None:
     assert [post.post_id for post in plan.staffed] == ["B", "A", "D", "F", "G", "C"]
     assert edits.move_post(POSTS, TODAY, "Z", -90.0, 29.9) == TODAY
     assert edits.toggle_post(POSTS, TODAY, "Z") == TODAY
+
+
+def test_another_order_takes_the_place_of_today() -> None:
+    scenario = TODAY.having(SetOrder(("H", "C", "B"))).having(SetUnits(2))
+    plan = make_plan(POSTS, scenario)
+    assert [post.post_id for post in plan.staffed] == ["H", "C"]
+    assert {post.post_id for post in plan.posts if post.state == "off"} == {"B", "A", "D", "F", "G"}
+    changed = {post.post_id for post in plan.posts if post.changed}
+    assert changed == {"H", "C", "A", "D", "F", "G"}
+    unknown = make_plan(POSTS, TODAY.having(SetOrder(("H", "Z"))))
+    assert unknown.ignored == ("Post Z is not in this city; the change was left out.",)
+
+
+@given(edit_steps, st.permutations("ABCDEFGH"), st.integers(0, 8))
+def test_a_list_staffs_its_posts_in_order_and_no_other(steps: list[Edit], posts: list[str], n: int) -> None:
+    listed = edits.set_order(POSTS, _apply(steps), posts[:n])
+    assert [post.post_id for post in make_plan(POSTS, listed).staffed] == posts[:n]

@@ -17,6 +17,7 @@ from models.scenario import (
     SetClock,
     SetDemand,
     SetHourOfWeek,
+    SetOrder,
     SetSpeedFactor,
     SetTarget,
     SetUnits,
@@ -29,6 +30,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(AddPost, post_ids, lons, lats, st.text(max_size=12)),
     st.builds(RemovePost, post_ids),
     st.builds(SetUnits, st.integers(0, 99)),
+    st.builds(SetOrder, st.lists(post_ids, max_size=5, unique=True).map(tuple)),
     st.builds(CloseRoad, post_ids),
     st.builds(ScaleDemand, st.floats(0.1, 10)),
     st.builds(SetSpeedFactor, st.floats(0.1, 10)),
@@ -115,6 +117,8 @@ def test_sentences_name_the_posts() -> None:
         ([{"kind": "set_clock", "call_handling_s": -1, "turnout_s": 0}], "0 to 3600"),
         ([{"kind": "set_demand", "source": "guess"}], "must be one of"),
         ([{"kind": "set_units", "units": 3}, {"kind": "set_units", "units": 4}], "same thing"),
+        ([{"kind": "set_order", "post_ids": ["A", "A"]}], "each post once"),
+        ([{"kind": "set_order", "post_ids": "AB"}], "each post once|missing|neither"),
         (["x"], "no change of kind 'x'"),
     ],
 )
@@ -165,4 +169,4 @@ def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
-    assert len(CHANGE_TYPES) == 11
+    assert len(CHANGE_TYPES) == 12
