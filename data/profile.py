@@ -90,6 +90,13 @@ class Travel(_Frozen):
     turnout_s: Seconds
 
 
+class Workload(_Frozen):
+    """How busy the ambulances are, where no unit responses tell it."""
+
+    calls_per_day: Annotated[float, Field(gt=0, le=20_000)]
+    busy_min: Annotated[float, Field(gt=0, le=600)]
+
+
 class Closure(_Frozen):
     """A bridge or stretch that can be closed, found by street names and a box."""
 
@@ -177,6 +184,7 @@ class CityProfile(_Frozen):
     speed_range: Range
     hour_bands: tuple[HourBand, ...]
     travel: Travel
+    workload: Workload | None = None
     sources: dict[str, Text]
     closures: tuple[Closure, ...] = ()
     medical_agencies: tuple[Text, ...]
@@ -238,7 +246,8 @@ class CityProfile(_Frozen):
             "call_handling_s",
             "turnout_s",
         )
-        missing = [figure for figure in figures if figure not in self.sources]
+        wanted = [*figures, *(["workload"] if self.workload else [])]
+        missing = [figure for figure in wanted if figure not in self.sources]
         if missing:
             msg = f"[sources] must say where these come from: {', '.join(missing)}"
             raise ValueError(msg)

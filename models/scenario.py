@@ -238,6 +238,25 @@ class SetClock(Change):
 
 
 @dataclass(frozen=True)
+class SetWorkload(Change):
+    """Set how busy units are: calls a day, and minutes that a call keeps its unit."""
+
+    kind: ClassVar[str] = "set_workload"
+    calls_per_day: float
+    busy_min: float
+
+    @override
+    def sentence(self, names: Mapping[str, str] = NO_NAMES) -> str:
+        return f"{self.calls_per_day:g} calls a day each keep a unit for {self.busy_min:g} minutes."
+
+    @override
+    def faults(self) -> list[str]:
+        both = (self.calls_per_day, self.busy_min)
+        fine = all(_is_number(value) and 0 < value <= 20_000 for value in both)
+        return [] if fine else ["calls a day and minutes a call must be above 0"]
+
+
+@dataclass(frozen=True)
 class SetHourOfWeek(Change):
     """Look at one hour of the week, 0 to 167; 0 is Monday from midnight to one."""
 
@@ -286,6 +305,7 @@ CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
             SetSpeedFactor,
             SetTarget,
             SetClock,
+            SetWorkload,
             SetHourOfWeek,
             SetDemand,
         )

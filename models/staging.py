@@ -61,8 +61,10 @@ class Outcome:
     ----------
     field_s
         (n_nodes,) seconds of driving from the nearest staffed post, infinite where none reaches.
+    post_seconds
+        (n_posts, n) seconds of driving from each staffed post to each place of the demand.
     seconds
-        (n,) seconds of driving from the nearest staffed post to each place of the demand.
+        (n,) seconds of driving from the nearest staffed post to each place.
     coverage
         Whom the plan reaches.
     sole_share
@@ -70,6 +72,7 @@ class Outcome:
     """
 
     field_s: FloatArray
+    post_seconds: FloatArray
     seconds: FloatArray
     coverage: Coverage
     sole_share: FloatArray
@@ -130,8 +133,10 @@ def evaluate(
 
     field_s = merged_field(rows_s, post_access_m, conditions)
     seconds = drive_seconds(field_s, demand, access_kph=conditions.access_kph)
+    post_seconds = _post_seconds(rows_s, post_access_m, demand, conditions)
     return Outcome(
         field_s=field_s,
+        post_seconds=post_seconds,
         seconds=seconds,
         coverage=coverage(
             seconds,
@@ -140,7 +145,7 @@ def evaluate(
             slow_seconds=seconds_at(_at_speed(conditions, conditions.speed_low)),
             fast_seconds=seconds_at(_at_speed(conditions, conditions.speed_high)),
         ),
-        sole_share=sole_share(_post_seconds(rows_s, post_access_m, demand, conditions), demand, budget_s),
+        sole_share=sole_share(post_seconds, demand, budget_s),
     )
 
 

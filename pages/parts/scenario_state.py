@@ -6,11 +6,19 @@ import streamlit as st
 
 from data.city import City
 from errors import InvalidInputError
-from models.scenario import Scenario, SetClock, SetDemand, SetHourOfWeek, SetSpeedFactor, SetTarget
+from models.scenario import (
+    Scenario,
+    SetClock,
+    SetDemand,
+    SetHourOfWeek,
+    SetSpeedFactor,
+    SetTarget,
+    SetWorkload,
+)
 
 PARAMETER = "scenario"
 UNDO_STEPS = 100
-CONDITIONS = (SetClock, SetDemand, SetHourOfWeek, SetSpeedFactor, SetTarget)
+CONDITIONS = (SetClock, SetDemand, SetHourOfWeek, SetSpeedFactor, SetTarget, SetWorkload)
 """Changes that hold for every plan: two plans are compared under the same ones."""
 
 

@@ -17,6 +17,7 @@ from models.scenario import (
     SetHourOfWeek,
     SetSpeedFactor,
     SetTarget,
+    SetWorkload,
 )
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs
@@ -96,6 +97,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
         )
     _demand(inputs, state)
     _closures(inputs, state)
+    _workload(inputs, state)
 
 
 def _put(scenario: Scenario, change: Change, is_default: bool) -> Scenario:  # noqa: FBT001
@@ -225,6 +227,50 @@ def _closures(inputs: StagingInputs, state: ScenarioState) -> None:
         placeholder="Close a bridge or road",
         help="No ambulance may drive there, with or without siren.",
     )
+
+
+def _workload(inputs: StagingInputs, state: ScenarioState) -> None:
+    usual = inputs.usual_workload()
+    now = next(iter(state.current.find(SetWorkload)), usual)
+    if now is None:
+        return
+    source = (
+        "Counted from the city's unit responses."
+        if inputs.observed is not None
+        else inputs.city.profile.sources["workload"]
+    )
+    st.session_state["staging.calls_per_day"], st.session_state["staging.busy_min"] = (
+        now.calls_per_day,
+        now.busy_min,
+    )
+
+    def changed() -> None:
+        load = SetWorkload(st.session_state["staging.calls_per_day"], st.session_state["staging.busy_min"])
+        state.change(lambda scenario: _put(scenario, load, load == usual))
+
+    left, right = st.columns(2, gap="small")
+    with left:
+        st.number_input(
+            "Calls a day",
+            1.0,
+            5000.0,
+            step=5.0,
+            format="%.0f",
+            key="staging.calls_per_day",
+            on_change=changed,
+            help=f"Medical calls in the whole city. {source}",
+        )
+    with right:
+        st.number_input(
+            "Min a call",
+            5.0,
+            300.0,
+            step=5.0,
+            format="%.0f",
+            key="staging.busy_min",
+            on_change=changed,
+            help=f"Minutes that a call keeps its unit, until it is available again. {source}",
+        )
 
 
 def _standard_words(inputs: StagingInputs) -> str:

@@ -11,10 +11,14 @@ import streamlit as st
 
 from data.city import City
 from data.derived import TravelTimes, city_ground
+from errors import InvalidInputError
 from geo.network import RoadNetwork
 from geo.regions import assign_regions
+from models.busy_plan import BusyOutcome, Workload, busy_outcome
 from models.coverage import Demand, beyond_any_post, drive_seconds
 from models.demand import (
+    HALF_WIDTH_H,
+    HOURS_A_WEEK,
     demand_from_calls,
     demand_from_population,
     distinct_places,
@@ -24,12 +28,14 @@ from models.demand import (
 from models.plan import Plan, make_plan
 from models.scenario import (
     CloseRoad,
+    ScaleDemand,
     Scenario,
     SetClock,
     SetDemand,
     SetHourOfWeek,
     SetSpeedFactor,
     SetTarget,
+    SetWorkload,
 )
 from models.staging import Conditions, Outcome, evaluate, merged_field
 
@@ -55,6 +61,9 @@ class StagingInputs:
         highest priority.
     days
         Days over which those calls were counted; None where they carry no time.
+    observed
+        Calls a day and minutes a call keeps its unit, as counted from the city's unit responses; None where
+        it gives none, and the profile's assumption holds.
     stand_in
         Whether the calls are another agency's, because the city gives no medical calls.
     """
@@ -70,6 +79,7 @@ class StagingInputs:
     call_hour: npt.NDArray[np.int64]
     call_first: npt.NDArray[np.bool_]
     days: float | None
+    observed: SetWorkload | None
     stand_in: bool
 
     @property
@@ -138,6 +148,26 @@ class StagingInputs:
             access_kph=profile.access_kph,
         )
 
+    def usual_workload(self) -> SetWorkload | None:
+        """Give calls a day and minutes a call: counted, or assumed by the profile; None without either."""
+        assumed = self.city.profile.workload
+        if self.observed is not None or assumed is None:
+            return self.observed
+        return SetWorkload(assumed.calls_per_day, assumed.busy_min)
+
+    def workload(self, scenario: Scenario) -> Workload | None:
+        """Say how busy units are under a scenario: its growth, and its hour where calls carry times."""
+        usual = next(iter(scenario.find(SetWorkload)), self.usual_workload())
+        if usual is None:
+            return None
+        growth = next((change.factor for change in scenario.find(ScaleDemand)), 1.0)
+        per_hour = usual.calls_per_day / 24 * growth
+        hours = scenario.find(SetHourOfWeek)
+        if hours and self.days is not None:
+            near = near_hour(self.call_hour, hours[0].hour).sum() / (2 * HALF_WIDTH_H + 1)
+            per_hour *= near / (len(self.call_hour) / HOURS_A_WEEK)
+        return Workload(per_hour, usual.busy_min) if per_hour > 0 else None
+
     @property
     def default_target_min(self) -> float:
         """Minutes of the city's own first standard."""
@@ -147,13 +177,17 @@ class StagingInputs:
 
 @dataclass(frozen=True, eq=False)
 class StagingView:
-    """What a scenario does: its plan, its outcome, and what no post could reach."""
+    """What a scenario does: its plan, its outcome, what no post could reach, and what busy units leave of it.
+
+    ``busy`` is the reason, in words, where it cannot be told.
+    """
 
     plan: Plan
     demand: Demand
     conditions: Conditions
     outcome: Outcome
     beyond: npt.NDArray[np.bool_]
+    busy: BusyOutcome | str
 
 
 def view_scenario(inputs: StagingInputs, scenario: Scenario) -> StagingView:
@@ -179,7 +213,17 @@ def view_scenario(inputs: StagingInputs, scenario: Scenario) -> StagingView:
         merged_field(rows_s, candidate_access_m, conditions), demand, access_kph=conditions.access_kph
     )
     beyond = beyond_any_post(best_s, demand, conditions.budget_s(), len(inputs.regions))
-    return StagingView(plan, demand, conditions, outcome, beyond)
+    return StagingView(plan, demand, conditions, outcome, beyond, _busy(inputs, scenario, outcome, demand))
+
+
+def _busy(inputs: StagingInputs, scenario: Scenario, outcome: Outcome, demand: Demand) -> BusyOutcome | str:
+    workload = inputs.workload(scenario)
+    if workload is None:
+        return "how busy units are is not known"
+    try:
+        return busy_outcome(outcome, demand, inputs.conditions(scenario), workload)
+    except InvalidInputError as error:
+        return str(error)
 
 
 @st.cache_resource(show_spinner="Preparing the streets and calls …", max_entries=4)
@@ -215,6 +259,7 @@ def prepare_staging(city: City) -> StagingInputs:
         call_hour=hours,
         call_first=(calls["priority"].fillna("") == first).to_numpy(dtype=bool),
         days=(timed.max() - timed.min()).total_seconds() / 86_400 if len(timed) > 1 else None,
+        observed=_observed_workload(city),
         stand_in=stand_in,
     )
 
@@ -227,3 +272,17 @@ def _demand_calls(city: City) -> tuple[pd.DataFrame, bool]:
     calls = city.table("calls")
     medical = calls["agency"].isin(city.profile.medical_agencies)
     return (calls[medical], False) if medical.any() else (calls, True)
+
+
+def _observed_workload(city: City) -> SetWorkload | None:
+    """Count calls a day, and the mean minutes from a unit's assignment until it is available again."""
+    if not city.has("unit_responses"):
+        return None
+    table = city.table("unit_responses")
+    whole = table[table["available_at"].notna() & ~table["cancelled"].fillna(value=False)]
+    assigned = table["assigned_at"]
+    days = (assigned.max() - assigned.min()).total_seconds() / 86_400
+    if whole.empty or days <= 0:
+        return None
+    busy_min = (whole["available_at"] - whole["assigned_at"]).dt.total_seconds().mean() / 60
+    return SetWorkload(round(table["call_id"].nunique() / days, 1), round(float(busy_min), 1))

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from models import edits
-from models.coverage import Estimate
+from models.coverage import Coverage, Estimate
 from models.scenario import DEMAND_SOURCES, ScaleDemand, Scenario
 from pages.parts.figures import Figure, big_figures
 from pages.parts.notes import note
@@ -44,26 +44,25 @@ def plan_figures(
     target = f"{view.conditions.target_min:g} min"
     return [
         Figure(
-            f"Reached in {target} from the call",
+            f"In {target}, every unit free",
             f"{now.share.value:.1%}",
             f"{now.share.low:.1%} to {now.share.high:.1%}",
             f"{_range_words(inputs, view)} Share of the demand whose nearest staffed post is within the "
-            "target, from the call received to the first unit on scene, as if every unit were free. "
-            "Busy units make it less.",
+            "target, from the call received to the first unit on scene, as if every unit were free.",
             _points(now.share.value - before.share.value) if compared else "",
             _better(now.share.value - before.share.value),
         ),
+        _busy_figure(f"In {target}, units busy", view, baseline, compared=compared),
         Figure(
             "Worst neighborhood in reach",
             f"{worst[1]:.0%}" if worst else "none",
             worst[0] if worst else "no area has enough calls",
-            f"Smallest share reached in time among neighborhoods with at least {ENOUGH_CALLS} calls "
-            "where the candidate posts together could reach half of the demand.",
+            f"Every unit free. Smallest share reached in time among neighborhoods with at least "
+            f"{ENOUGH_CALLS} calls where the candidate posts together could reach half of the demand.",
             _points(worst[1] - worst_before[1]) if compared and worst and worst_before else "",
             _better(worst[1] - worst_before[1]) if worst and worst_before else None,
         ),
-        _minutes_figure("Median drive", now.median_s, before.median_s, "half", compared=compared),
-        _minutes_figure("90th percentile drive", now.p90_s, before.p90_s, "nine tenths", compared=compared),
+        _drive_figure(now, before, compared=compared),
     ]
 
 
@@ -230,22 +229,45 @@ def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView, bas
     )
 
 
-def _minutes_figure(label: str, now: Estimate, before: Estimate, words: str, *, compared: bool) -> Figure:
-    change = (now.value - before.value) / 60
-    finite = math.isfinite(now.value) and math.isfinite(before.value)
+def _busy_figure(label: str, view: StagingView, baseline: StagingView, *, compared: bool) -> Figure:
+    if isinstance(view.busy, str):
+        return Figure(label, "not known", "hover for the reason", view.busy)
+    now, queue = view.busy.coverage, view.busy.queue
+    change = now.share - baseline.busy.coverage.share if not isinstance(baseline.busy, str) else None
     return Figure(
         label,
-        f"{now.value / 60:.1f} min" if math.isfinite(now.value) else "not reached",
-        f"{_minutes(now.low)} to {_minutes(now.high)} min",
-        f"From wheels rolling to the door: {words} of the demand is reached at least this soon. The range "
-        "covers the assumed speeds, slow to fast.",
-        (f"{change:+.1f}" if abs(change) >= 0.05 else "no change") if compared and finite else "",
-        (None if abs(change) < 0.05 else change < 0) if finite else None,
+        f"{now.share:.1%}",
+        f"units busy {queue.workload.mean():.0%} of the time",
+        "Larson's hypercube queue model: calls arrive at random, the nearest free unit goes, and "
+        f"{now.waiting:.0%} of the calls wait for one. Rates hold all the time, which no city's do: simulate "
+        "before deciding.",
+        _points(change) if compared and change is not None else "",
+        _better(change) if change is not None else None,
+    )
+
+
+def _drive_figure(now: Coverage, before: Coverage, *, compared: bool) -> Figure:
+    median, p90 = now.median_s, now.p90_s
+    change = (median.value - before.median_s.value) / 60
+    shown = compared and math.isfinite(change)
+    return Figure(
+        "Drive: median, 90th percentile",
+        f"{_minutes(median.value)} / {_minutes(p90.value)}",
+        f"min; {_span(median)} / {_span(p90)}",
+        "Minutes from wheels rolling to the door, every unit free: half, and nine tenths, of the demand are "
+        "reached at least this soon. The ranges cover the assumed speeds, fast to slow. The change is the "
+        "median's.",
+        (f"{change:+.1f}" if abs(change) >= 0.05 else "no change") if shown else "",
+        (None if abs(change) < 0.05 else change < 0) if math.isfinite(change) else None,
     )
 
 
 def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.1f}" if math.isfinite(seconds) else "not reached"
+    return f"{seconds / 60:.1f}" if math.isfinite(seconds) else "none"
+
+
+def _span(minutes: Estimate) -> str:
+    return f"{_minutes(minutes.low)} to {_minutes(minutes.high)}"
 
 
 def _points(difference: float) -> str:

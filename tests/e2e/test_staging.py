@@ -54,15 +54,17 @@ def test_a_planner_drags_a_post_and_sends_the_address(extract_url: str, open_pag
     page = open_page(extract_url).page
     _settle(page)
     before = _figures(page)
-    minutes = [float(value.split()[0]) for value in before[2:]]
-    assert 0 < minutes[0] < minutes[1] < 30
+    free, busy = (float(value.split("%")[0]) for value in before[:2])
+    assert busy < free
+    median, p90 = (float(value) for value in before[3].split(" / "))
+    assert 0 < median < p90 < 30
 
     _drag(page, "P07", 60, -110)
     page.wait_for_url(re.compile("scenario="))
     _settle(page)
     after = _figures(page)
     assert after != before
-    assert re.search(r"[+-]\d", after[2]), "the median's change from today is shown"
+    assert re.search(r"[+-]\d", after[3]), "the median's change from today is shown"
 
     address = page.url
     text = address.split("scenario=")[1].split("&")[0]
@@ -89,7 +91,7 @@ def test_closing_the_bridge_and_undoing_it(extract_url: str, open_page: OpenPage
     page.get_by_role("combobox", name="Closed").click()
     page.get_by_role("option", name=re.compile("Crescent City Connection")).click()
     page.keyboard.press("Escape")
-    expect(page.locator(".cr-value").nth(1)).to_contain_text(re.compile(r"^0%"))
+    expect(page.locator(".cr-value").nth(2)).to_contain_text(re.compile(r"^0%"))
     for _ in range(2):
         page.get_by_role("button", name="Undo").click()
         _settle(page)

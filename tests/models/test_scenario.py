@@ -21,6 +21,7 @@ from models.scenario import (
     SetSpeedFactor,
     SetTarget,
     SetUnits,
+    SetWorkload,
 )
 
 post_ids = st.text(min_size=1, max_size=8)
@@ -36,6 +37,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(SetSpeedFactor, st.floats(0.1, 10)),
     st.builds(SetTarget, st.floats(0.5, 120)),
     st.builds(SetClock, st.floats(0, 3600), st.floats(0, 3600)),
+    st.builds(SetWorkload, st.floats(0.1, 9000), st.floats(0.1, 500)),
     st.builds(SetHourOfWeek, st.integers(0, 167)),
     st.builds(SetDemand, st.sampled_from(["calls", "priority", "population"])),
 )
@@ -169,4 +171,4 @@ def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
-    assert len(CHANGE_TYPES) == 12
+    assert len(CHANGE_TYPES) == 13

@@ -44,9 +44,9 @@ def test_the_first_look_says_what_to_try_and_that_it_is_a_demo(app: AppTest) -> 
     for words in (
         "Drag a post",
         "DEMO DATA, NOT REAL",
-        "Reached in 12 min",
-        "Median drive",
-        "90th percentile drive",
+        "In 12 min, every unit free",
+        "In 12 min, units busy",
+        "Drive: median, 90th percentile",
     ):
         assert words in text
     assert "Synthetic demo city" in text
@@ -110,7 +110,7 @@ def test_a_missing_table_is_named_or_done_without(
     elif table == "calls":
         assert "people live out of reach" in _text(app)
     else:
-        assert "Reached in 12 min" in _text(app)
+        assert "In 12 min, every unit free" in _text(app)
 
 
 def test_units_taken_away_never_help(inputs: StagingInputs) -> None:

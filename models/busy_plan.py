@@ -1,0 +1,87 @@
+"""One staging plan when its units may be busy: the hypercube queue model over its own driving times."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from errors import Faults, InvalidInputError
+from models.busy_coverage import BusyCoverage, busy_coverage
+from models.coverage import Demand
+from models.queueing import Hypercube, hypercube_for
+from models.staging import Conditions, Outcome
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How busy units are.
+
+    Attributes
+    ----------
+    calls_per_hour
+        Calls in an hour, all places together.
+    busy_min
+        Mean minutes that a call keeps its unit, from its assignment until it is available again.
+    """
+
+    calls_per_hour: float
+    busy_min: float
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        faults.check(0 < self.calls_per_hour < np.inf, "calls an hour must be above zero")
+        faults.check(0 < self.busy_min < np.inf, "minutes a call must be above zero")
+        faults.raise_as(InvalidInputError, "The workload cannot be used")
+
+    @property
+    def units_busy(self) -> float:
+        """Mean number of units on a call (the offered load, in erlangs)."""
+        return self.calls_per_hour * self.busy_min / 60
+
+
+@dataclass(frozen=True, eq=False)
+class BusyOutcome:
+    """What a plan does when its units may be busy.
+
+    Attributes
+    ----------
+    queue
+        Steady state of the units; its places are the distinct orders in which posts are asked.
+    coverage
+        Whom the plan reaches in time, waiting included; ``by_atom`` has one entry a place of the demand.
+    """
+
+    queue: Hypercube
+    coverage: BusyCoverage
+
+
+def busy_outcome(outcome: Outcome, demand: Demand, conditions: Conditions, workload: Workload) -> BusyOutcome:
+    """Solve the hypercube model for a plan with one unit at each staffed post.
+
+    Places from which the posts are asked in the same order are one place to the queue: thousands of corners
+    become a few hundred orders, and the answer stays the same. Stationary: the rates hold all the time.
+
+    Parameters
+    ----------
+    outcome
+        The plan's driving times, from `models.staging.evaluate`.
+    demand, conditions
+        As given to it.
+    workload
+        How busy units are; calls fall on places by the demand's weights.
+
+    Raises
+    ------
+    InvalidInputError
+        If no post is staffed, or the units cannot keep up with the calls.
+    """
+    if not len(outcome.post_seconds):
+        raise InvalidInputError("No post is staffed, so no call is answered; staff a post")
+    travel_s = outcome.post_seconds.T
+    order, group = np.unique(np.argsort(travel_s, axis=1, kind="stable"), axis=0, return_inverse=True)
+    group = group.ravel()
+    rate = demand.weight * (workload.calls_per_hour / demand.total)
+    queue = hypercube_for(
+        np.bincount(group, rate, minlength=len(order)), order, 60 / workload.busy_min, queue=True
+    )
+    by_place = replace(queue, dispatch=queue.dispatch[group], immediate=queue.immediate[group])
+    return BusyOutcome(queue, busy_coverage(by_place, rate, travel_s, conditions.budget_s()))

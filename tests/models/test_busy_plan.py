@@ -1,0 +1,61 @@
+"""Busy units on a plan: merging places by order changes nothing, and closed forms hold."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from errors import InvalidInputError
+from models.busy_coverage import busy_coverage
+from models.busy_plan import Workload, busy_outcome
+from models.coverage import Demand
+from models.queueing import erlang_c, hypercube, preference_by_time
+from models.staging import Conditions, evaluate
+
+CONDITIONS = Conditions(8, 60, 60, 1.0, 0.8, 1.2, 18)
+
+
+def _plan(n_posts: int, seed: int) -> tuple[np.ndarray, Demand]:
+    random = np.random.default_rng(seed)
+    rows = random.integers(30, 900, (n_posts, 40)).astype(np.float32)
+    weight = random.integers(1, 5, 40).astype(float)
+    return rows, Demand(np.arange(40), np.zeros(40), weight, np.zeros(40, int))
+
+
+@given(st.integers(1, 6), st.integers(0, 1000), st.floats(0.05, 0.9))
+def test_merged_places_give_the_answer_of_all_places(n_posts: int, seed: int, load: float) -> None:
+    rows, demand = _plan(n_posts, seed)
+    outcome = evaluate(rows, np.zeros(n_posts), demand, CONDITIONS)
+    workload = Workload(load * n_posts * 60 / 45, 45)
+    found = busy_outcome(outcome, demand, CONDITIONS, workload)
+    travel_s = outcome.post_seconds.T
+    rate = demand.weight * workload.calls_per_hour / demand.total
+    whole = hypercube(rate, preference_by_time(travel_s), 60 / 45, queue=True)
+    assert found.queue.workload == pytest.approx(whole.workload, abs=1e-8)
+    expected = busy_coverage(whole, rate, travel_s, CONDITIONS.budget_s())
+    assert found.coverage.share == pytest.approx(expected.share, abs=1e-8)
+    assert found.coverage.share <= outcome.coverage.share.value + 1e-12
+    assert found.coverage.all_free_share == pytest.approx(outcome.coverage.share.value)
+
+
+@given(st.integers(1, 8), st.floats(0.05, 0.95))
+def test_the_chance_to_wait_is_erlangs(n_posts: int, load: float) -> None:
+    rows, demand = _plan(n_posts, 1)
+    outcome = evaluate(rows, np.zeros(n_posts), demand, CONDITIONS)
+    workload = Workload(load * n_posts, 60)
+    found = busy_outcome(outcome, demand, CONDITIONS, workload)
+    assert workload.units_busy == pytest.approx(load * n_posts)
+    assert found.coverage.waiting == pytest.approx(float(erlang_c(n_posts, load * n_posts)), rel=1e-6)
+    assert found.queue.workload.mean() == pytest.approx(load, rel=1e-6)
+
+
+def test_a_plan_that_cannot_keep_up_is_told() -> None:
+    rows, demand = _plan(2, 1)
+    outcome = evaluate(rows, np.zeros(2), demand, CONDITIONS)
+    with pytest.raises(InvalidInputError, match=r"units"):
+        busy_outcome(outcome, demand, CONDITIONS, Workload(2.1, 60))
+    nobody = evaluate(rows[:0], np.zeros(0), demand, CONDITIONS)
+    with pytest.raises(InvalidInputError, match="No post is staffed"):
+        busy_outcome(nobody, demand, CONDITIONS, Workload(1, 60))
+    with pytest.raises(InvalidInputError, match="above zero"):
+        Workload(0, 60)
