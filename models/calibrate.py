@@ -18,7 +18,7 @@ from geo.network import RoadNetwork
 from geo.paths import fastest_path_metres
 from models.coverage import CONFIDENCE, Estimate
 from models.speed_fit import N_ACCESS, Cells, Moments, Spread, solve, trip_weights
-from models.trips import Trips
+from models.trips import DrivenSpeeds, Trips
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -146,18 +146,19 @@ class Calibration:
     rounds: int
     settled: bool
 
-    def kph(self, band: int, *, siren: bool) -> FloatArray:
-        """(n_classes,) fitted speeds of one hour band."""
-        rows = self.speeds[(self.speeds["band"] == band) & (self.speeds["siren"] == siren)]
-        if rows.empty:
-            raise InvalidInputError(f"There is no hour band {band} in this calibration")
-        return rows["kph"].to_numpy(dtype=float)
+    @property
+    def driven(self) -> DrivenSpeeds:
+        """The fitted speeds, as other models take them."""
+        kph = self.speeds["kph"].to_numpy(dtype=float).reshape(len(self.classes), -1, 2)
+        return DrivenSpeeds(kph, self.access_s.value, self.access_s_per_m.value)
 
     def speed_factor(self, network: RoadNetwork, band: int, *, siren: bool) -> FloatArray:
         """(n_edges,) what `geo.travel_time` multiplies the network's own speeds by to drive at these."""
         if network.classes != self.classes:
             raise InvalidInputError("The network has other road classes than the one that was calibrated")
-        return self.kph(band, siren=siren)[network.edge_class] / network.speed_kph
+        if not 0 <= band < self.driven.kph.shape[1]:
+            raise InvalidInputError(f"There is no hour band {band} in this calibration")
+        return self.driven.factor(network, band, siren=siren)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,8 @@ class Replay:
     ----------
     figures
         One row a group and figure: ``group, name, figure, n, days, observed, simulated, difference, low,
-        high, judged, misses``. ``difference`` is simulated less observed, with its interval; minutes, or shares.
+        high, judged, misses``. ``difference`` is simulated less observed, with its interval; minutes, or
+        shares.
     n
         Calls compared.
     left_out
@@ -146,7 +147,14 @@ def compare_replay(
             for code in np.unique(codes[usable & (codes >= 0)]):
                 chosen = usable & (codes == code)
                 name = ALL if group == ALL else names[group][code]
-                rows.append((group, name, figure, *_difference(seen[chosen], told[chosen], day[chosen])))
+                rows.append(
+                    (
+                        group,
+                        name,
+                        figure,
+                        *_difference(seen[chosen], told[chosen], day[chosen], shares=figure == WITHIN),
+                    )
+                )
     columns = ["group", "name", "figure", "n", "days", "observed", "simulated", "difference", "error"]
     table = pd.DataFrame(rows, columns=columns)
     table["judged"] = (table["n"] >= LEAST_CALLS) & (table["days"] >= LEAST_DAYS)
@@ -169,7 +177,7 @@ def compare_replay(
 
 
 def _difference(
-    observed: FloatArray, simulated: FloatArray, day: IntArray
+    observed: FloatArray, simulated: FloatArray, day: IntArray, *, shares: bool
 ) -> tuple[int, int, float, float, float, float]:
     """Give number of calls and days, both means, their difference, and its standard error by days."""
     off = simulated - observed
@@ -178,6 +186,10 @@ def _difference(
     sums = np.bincount(index, off - mean)
     m = len(sums)
     error = float(np.sqrt(m / (m - 1) * (sums**2).sum()) / len(off)) if m > 1 else np.inf
+    if shares:
+        # Few calls out of time make the spread seen among them too small; that of chance is its floor.
+        middle = float(observed.mean() + simulated.mean()) / 2
+        error = max(error, float(np.sqrt(middle * (1 - middle) / len(off))))
     return len(off), m, float(observed.mean()), float(simulated.mean()), mean, error
 
 

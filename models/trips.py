@@ -21,6 +21,40 @@ LONGEST_DRIVE_MIN = 60.0
 
 
 @dataclass(frozen=True, eq=False)
+class DrivenSpeeds:
+    """Speeds that ambulances drive at, fitted or assumed.
+
+    Attributes
+    ----------
+    kph
+        (n_classes, n_bands, 2) by road class of the network, hour band, and siren off or on.
+    access_s
+        Seconds from the last street corner to the patient.
+    access_s_per_m
+        More of them for each metre of straight line from that corner.
+    """
+
+    kph: FloatArray
+    access_s: float
+    access_s_per_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = Faults()
+        fine = self.kph.ndim == 3 and self.kph.shape[2] == 2
+        faults.check(fine, "kph must hold road classes, hour bands, and siren off and on")
+        faults.check(np.isfinite(self.kph).all() and (self.kph > 0).all(), "speeds must be above zero")
+        faults.check(self.access_s >= 0 and self.access_s_per_m >= 0, "access must be zero or more")
+        faults.raise_as(InvalidInputError, "The speeds cannot be used")
+
+    def factor(self, network: RoadNetwork, band: int, *, siren: bool) -> FloatArray:
+        """(n_edges,) what `geo.travel_time` multiplies the network's own speeds by to drive at these."""
+        if len(network.classes) != len(self.kph):
+            raise InvalidInputError("The network has other road classes than these speeds")
+        factor: FloatArray = self.kph[network.edge_class, band, int(siren)] / network.speed_kph
+        return factor
+
+
+@dataclass(frozen=True, eq=False)
 class Trips:
     """Drives from a known post to a known call.
 

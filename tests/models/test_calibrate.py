@@ -129,7 +129,7 @@ def test_the_factor_drives_the_network_at_the_fitted_speeds(network: RoadNetwork
         row = table[(table["road_class"] == name) & (table["band"] == 1) & table["siren"]]
         np.testing.assert_allclose(driven[on], row["kph"].item())
     with pytest.raises(InvalidInputError, match="no hour band 9"):
-        noisy.kph(9, siren=True)
+        noisy.speed_factor(network, 9, siren=True)
     other = replace(network, classes=("a", "b", "c", "d"))
     with pytest.raises(InvalidInputError, match="other road classes"):
         noisy.speed_factor(other, 0, siren=False)
