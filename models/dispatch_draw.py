@@ -1,4 +1,4 @@
-"""Calls and their minutes, drawn from a seed: a call's luck is its own, so every plan meets the same calls."""
+"""Calls and their minutes, drawn from a seed: a call's luck is its own, so plans meet the same calls."""
 
 import math
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from errors import Faults, InvalidInputError
 from geo.crs import to_metres, utm_epsg
 from models.dispatch_rules import HOURS_A_WEEK, Rules
+from models.dispatch_tables import Hospitals
 
 if TYPE_CHECKING:
     from models.dispatch_kernel import Records
@@ -27,8 +28,10 @@ COORDINATES = (("x_m", "y_m"), ("x", "y"))
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Square cells over the places; cell ``(component * rows + row) * columns + column`` lists the places of the
-    component that may be nearest to a point within it, ``cell_place[cell_start[cell]:cell_start[cell + 1]]``.
+    """Square cells over the places.
+
+    Cell ``(component * rows + row) * columns + column`` lists the places of the component that may be nearest
+    to a point within it, ``cell_place[cell_start[cell]:cell_start[cell + 1]]``.
     """
 
     west: float
@@ -73,7 +76,7 @@ class Drives:
     @property
     def n_places(self) -> int:
         """Number of places."""
-        return self.minutes.shape[1]
+        return len(self.component)
 
 
 def read_drives(travel_min: npt.ArrayLike) -> Drives:
@@ -95,7 +98,7 @@ def read_drives(travel_min: npt.ArrayLike) -> Drives:
     if not (minutes >= 0).all():
         wrong = int((~(minutes >= 0)).sum())
         raise InvalidInputError(
-            f"travel_min must be zero or more; {wrong} entries are NaN or negative (write inf where no way leads)"
+            f"travel_min must be zero or more; {wrong} entries are NaN or negative (inf: no way leads)"
         )
     reached = np.isfinite(minutes[0])
     if reached.all() and (len(minutes) == 1 or np.isfinite(minutes).all()):
@@ -122,14 +125,14 @@ def read_places(places: object, n_places: int, faults: Faults, *, needed: bool) 
         faults.check(not needed, "en_route='line' needs the coordinates of the places: x_m, y_m or lon, lat")
         faults.check(places is None or places == n_places, f"{places} places, but travel_min has {n_places}")
         return nowhere
+    n_rows = 0
     if isinstance(places, pd.DataFrame | Mapping):
+        n_rows = len(pd.DataFrame(places))
         points = _columns(pd.DataFrame(places), faults, needed=needed)
     else:
         points = np.asarray(places, dtype=float)
     if points is None:
-        faults.check(
-            len(pd.DataFrame(places)) == n_places, f"places must have {n_places} rows, as travel_min"
-        )
+        faults.check(n_rows == n_places, f"places must have {n_places} rows, as travel_min")
         return nowhere
     if points.shape != (n_places, 2):
         faults.add(f"places must be ({n_places}, 2), one row a row of travel_min, not {points.shape}")
@@ -158,9 +161,9 @@ def next_places(
 ) -> npt.NDArray[np.int32]:
     """Find the next place on the way from each place to each goal from the drive minutes alone.
 
-    Place ``k`` lies on the way from ``i`` to ``j`` when going over it takes at most ``slack_min`` longer and it
-    is closer to ``j`` than ``i`` is. The next one is the farthest from ``j`` of these; a tie goes to the one
-    that is closest to ``i``, then to the lowest index. The goal itself always lies on the way.
+    Place ``k`` lies on the way from ``i`` to ``j`` when going over it takes at most ``slack_min`` longer and
+    it is closer to ``j`` than ``i`` is. The next one is the farthest from ``j`` of these; a tie goes to the
+    one that is closest to ``i``, then to the lowest index. The goal itself always lies on the way.
 
     Parameters
     ----------
@@ -211,7 +214,7 @@ def _given_next(rules: Rules, drives: Drives, goals: IntArray) -> npt.NDArray[np
 
 
 def _posts_first(component: IntArray, goals: IntArray) -> tuple[IntArray, int]:
-    """Number the components anew, those that hold a post first; and how many these are."""
+    """Give each place a new number of its component, those with a post first, and how many have one."""
     with_post = np.unique(component[goals])
     others = np.setdiff1d(component, with_post)
     number = np.empty(int(component.max()) + 1, dtype=np.int64)
@@ -243,8 +246,7 @@ def _rule_grid(points: FloatArray, component: IntArray, n_components: int) -> Gr
 def prepare_ground(
     drives: Drives,
     points: FloatArray,
-    hospital_place: IntArray,
-    open_hospital: npt.NDArray[np.bool_],
+    hospitals: Hospitals,
     goals: Collection[int],
     rules: Rules,
 ) -> Ground:
@@ -256,8 +258,8 @@ def prepare_ground(
         Checked drive minutes.
     points
         (n_places, 2) metres; used with ``en_route="line"``.
-    hospital_place, open_hospital
-        (n_hospitals,) place of each hospital, and whether it takes patients.
+    hospitals
+        Their places, and whether they take patients.
     goals
         Posts that units may drive to.
     rules
@@ -276,9 +278,9 @@ def prepare_ground(
         else:
             next_place = _given_next(rules, drives, wanted)
     nearest = np.full((len(drives.minutes), drives.n_places), -1, dtype=np.int64)
-    usable = np.flatnonzero(open_hospital)
+    usable = np.flatnonzero(hospitals.usable)
     if len(usable):
-        to_hospital = drives.minutes[:, :, hospital_place[usable]]
+        to_hospital = drives.minutes[:, :, hospitals.place[usable]]
         reachable = np.isfinite(to_hospital).any(axis=2)
         nearest = np.where(reachable, usable[to_hospital.argmin(axis=2)], -1)
     bands = np.zeros(HOURS_A_WEEK) if rules.band_of_hour is None else np.asarray(rules.band_of_hour)

@@ -19,6 +19,7 @@ Records = Any
 """Array of records: numpy has no types for their fields."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 AT_POST, ON_THE_ROAD, WHERE_FREED, DIVERTED = 0, 1, 2, 3
 """Where a unit was when it was sent."""
 ROUNDING_MIN = 1e-9
@@ -29,11 +30,11 @@ NEVER = np.inf
 def compiled(function: Function) -> Function:
     """Compile a function of the rules.
 
-    Without ``_nrt`` compiled code counts references to every array that it hands on, which is eight tenths of the
-    time of a run. It needs none: the caller holds the arrays, and no function here makes one (that would not
-    compile).
+    Without ``_nrt=False`` compiled code counts references to every array that it hands on, which takes eight
+    tenths of a run. It needs none: the caller holds the arrays, and no function here makes one (that would
+    not compile).
     """
-    return cast("Function", njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+    return cast("Function", njit(**OPTIONS)(function))
 
 
 CALL = np.dtype(
@@ -59,7 +60,7 @@ UNIT = np.dtype(
         *((name, np.int64) for name in ("shift", "next_start", "next_end")),
         ("on_from", np.float64),
         ("on_until", np.float64),
-        # On a call (-1: none) until free_at; it set out from trip_origin, reached after trip_lead siren minutes.
+        # On a call (-1: none) until free_at; it set out from trip_origin, trip_lead siren minutes away.
         ("call", np.int64),
         ("free_at", np.float64),
         ("trip_origin", np.int64),
@@ -202,7 +203,8 @@ def _is_free(units: Records, shifts: Records, u: int, t: float) -> bool:
 
 
 @compiled
-def _drive_to(world: World, u: int, t: float, place: int, lead: float, goal: int) -> None:
+def _drive_to(world: World, u: int, t: float, spot: tuple[int, float], goal: int) -> None:
+    place, lead = spot
     band, factor, units = _band(world, t), world.scalars[0].home_factor, world.units
     units[u].origin = place
     units[u].depart = t + lead * factor
@@ -212,8 +214,13 @@ def _drive_to(world: World, u: int, t: float, place: int, lead: float, goal: int
 
 
 @compiled
-def _send(world: World, u: int, c: int, t: float, place: int, lead: float, how: int, wheels: float) -> None:
-    """Let a unit answer a call from a place; ``wheels`` is when they could roll without turnout."""
+def _send(world: World, u: int, c: int, t: float, start: tuple[int, float, int, float]) -> None:
+    """Let a unit answer a call.
+
+    ``start`` is the place it counts from, the siren minutes to get there, where it is, and when its wheels
+    could roll without turnout.
+    """
+    place, lead, how, wheels = start
     units, calls, scalars = world.units, world.calls, world.scalars[0]
     call = calls[c]
     band, scene = _band(world, t), call.place
@@ -289,7 +296,7 @@ def _take_waiting(world: World, u: int) -> int:
         if lines[line].tail == best:
             lines[line].tail = best_before
         world.scalars[0].n_waiting -= 1
-    return best
+    return int(best)
 
 
 @compiled
@@ -299,7 +306,7 @@ def _level(world: World, t: float) -> int:
     for u in range(len(world.units)):
         if _is_free(world.units, world.shifts, u, t):
             free += 1
-    return min(free, world.compliance.shape[0]) - 1
+    return int(min(free, world.compliance.shape[0])) - 1
 
 
 @compiled
@@ -353,7 +360,7 @@ def _move_up(world: World, t: float) -> None:
         if not filled[j]:
             u, place, lead = _closest_spare(world, row[j], t)
             if u >= 0:
-                _drive_to(world, u, t, place, lead, row[j])
+                _drive_to(world, u, t, (place, lead), row[j])
                 units[u].kept = 1
                 units[u].moves += 1
 
@@ -412,7 +419,7 @@ def _turn_away(world: World, u: int, t: float) -> int:
 
 @compiled
 def _receive(world: World, ready: int) -> None:
-    """A call is ready: send the closest free unit, else turn one away from a less urgent call, else wait."""
+    """Send a call that is ready the closest free unit, else one turned away from a less urgent call."""
     calls, units, c = world.calls, world.units, ready
     t = calls[c].ready
     while c >= 0:
@@ -421,7 +428,7 @@ def _receive(world: World, ready: int) -> None:
             calls[c].free_before = free
         if u >= 0:
             how = AT_POST if t >= units[u].home_at else ON_THE_ROAD
-            _send(world, u, c, t, place, lead, how, t)
+            _send(world, u, c, t, (place, lead, how, t))
             _move_up(world, t)
             return
         if world.scalars[0].preempt:
@@ -430,13 +437,13 @@ def _receive(world: World, ready: int) -> None:
             _wait(world, c)
             return
         old = _turn_away(world, u, t)
-        _send(world, u, c, t, place, lead, DIVERTED, max(t, calls[old].enroute))
+        _send(world, u, c, t, (place, lead, DIVERTED, max(t, calls[old].enroute)))
         c = old
 
 
 @compiled
 def _comes_free(world: World, u: int, t: float) -> None:
-    """A unit is done with its call, or its shift starts while it is on none."""
+    """Handle that a unit is done with its call, or that its shift starts while it is on none."""
     units = world.units
     freed = units[u].call >= 0
     units[u].call, units[u].free_at = -1, np.inf
@@ -448,48 +455,66 @@ def _comes_free(world: World, u: int, t: float) -> None:
     if on_duty:
         c = _take_waiting(world, u)
         if c >= 0:
-            _send(world, u, c, t, place, lead, how, t)
+            _send(world, u, c, t, (place, lead, how, t))
             return
     goal = units[u].post
     if on_duty and world.compliance.shape[0] > 0:
         goal = _post_for(world, u, t)
     if freed or goal != units[u].target:
-        _drive_to(world, u, t, place, lead, goal)
+        _drive_to(world, u, t, (place, lead), goal)
     if on_duty:
         _move_up(world, t)
 
 
 @compiled
 def _goes_off(world: World, u: int, t: float) -> None:
-    """A shift ends: a free unit leaves for its own post; one on a call finishes it first."""
+    """Handle the end of a shift: a free unit leaves for its own post; one on a call finishes it first."""
     units = world.units
     if units[u].call >= 0:
         return
     if units[u].target != units[u].post:
         place, lead = _where(world, u, t)
-        _drive_to(world, u, t, place, lead, units[u].post)
+        _drive_to(world, u, t, (place, lead), units[u].post)
     _move_up(world, t)
+
+
+@compiled
+def _next_free(world: World) -> tuple[int, float]:
+    """Find the unit that comes free or on shift next, the lowest id of several, and when; -1: none does."""
+    units, shifts = world.units, world.shifts
+    unit, at = -1, np.inf
+    for u in range(len(units)):
+        t = units[u].free_at
+        if units[u].next_start < units[u].end_shift:
+            t = min(t, shifts[units[u].next_start].starts)
+        if t < at:
+            unit, at = u, t
+    return unit, at
+
+
+@compiled
+def _next_end(world: World) -> tuple[int, float]:
+    """Find the unit whose shift ends next, and when; it matters to the compliance table alone."""
+    units, shifts = world.units, world.shifts
+    unit, at = -1, np.inf
+    if world.compliance.shape[0] > 0:
+        for u in range(len(units)):
+            s = units[u].next_end
+            if s < units[u].end_shift and shifts[s].ends < at:
+                unit, at = u, shifts[s].ends
+    return unit, at
 
 
 @compiled
 def run(world: World) -> None:
     """Handle all events in order: shift ends, then units coming free by id, then calls, at each minute."""
-    units, shifts, calls, scalars = world.units, world.shifts, world.calls, world.scalars
-    n_units, n_calls, c = len(units), len(calls), 0
-    watch_ends = world.compliance.shape[0] > 0
-    while c < n_calls or scalars[0].n_waiting > 0:
-        ends, at_end, frees, at_free = -1, np.inf, -1, np.inf
-        for u in range(n_units):
-            t = units[u].free_at
-            if units[u].next_start < units[u].end_shift:
-                t = min(t, shifts[units[u].next_start].starts)
-            if t < at_free:
-                frees, at_free = u, t
-            if watch_ends and units[u].next_end < units[u].end_shift:
-                if shifts[units[u].next_end].ends < at_end:
-                    ends, at_end = u, shifts[units[u].next_end].ends
+    units, shifts, calls = world.units, world.shifts, world.calls
+    n_calls, c = len(calls), 0
+    while c < n_calls or world.scalars[0].n_waiting > 0:
+        ends, at_end = _next_end(world)
+        frees, at_free = _next_free(world)
         at_call = calls[c].ready if c < n_calls else np.inf
-        if ends >= 0 and at_end <= at_free and at_end <= at_call:
+        if ends >= 0 and at_end <= min(at_free, at_call):
             units[ends].next_end += 1
             _goes_off(world, ends, at_end)
         elif frees >= 0 and at_free <= at_call:

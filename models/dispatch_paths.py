@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from models.dispatch_kernel import FloatArray, IntArray, SmallArray, compiled
+from models.dispatch_kernel import FloatArray, IntArray, SmallArray
 
 
 @njit(cache=True)

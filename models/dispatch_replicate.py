@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Unpack
 
 import numpy as np
@@ -23,7 +24,19 @@ Figures = Callable[[Outcome, float], Mapping[str, float]]
 """From an outcome and the minute at which the warm-up ends to named figures; NaN where one cannot be had."""
 Verdict = Literal["better", "worse", "cannot tell yet"]
 
-LOWER_IS_BETTER = "lower"
+BETTER: Mapping[str, Literal["lower", "higher"]] = MappingProxyType(
+    {
+        "response_min": "lower",
+        "response_p90_min": "lower",
+        "within_target": "higher",
+        "waited": "lower",
+        "wait_min": "lower",
+        "unserved": "lower",
+        "utilisation": "lower",
+        "thin_share": "lower",
+    }
+)
+"""Which direction is good, of the standard figures that have a good one."""
 WEEK_MIN = 7 * 24 * 60.0
 PIECES_A_THREAD = 8
 
@@ -64,7 +77,9 @@ class Difference(Figure):
 
 
 def interval(values: FloatArray, *, confidence: float = 0.95) -> Figure:
-    """Mean of independent replications and its Student interval (Law 2015, Simulation Modeling and Analysis, 9.4).
+    """Mean of independent replications and its Student interval.
+
+    Source: Law 2015, Simulation Modeling and Analysis, 5th ed., section 9.4.
 
     Parameters
     ----------
@@ -214,7 +229,7 @@ def replicate(
     if isinstance(calls, CallRates):
         faults.check(rules.get("times"), "sampled calls need times to draw their minutes from")
     options = {**rules, "until_min": rules.get("until_min") or minutes}
-    setting = read_setting(units, places, travel_min, hospitals, Rules(**options), faults)  # type: ignore[arg-type]
+    setting = read_setting(units, places, travel_min, hospitals, rules=Rules(**options), faults=faults)  # type: ignore[arg-type]
     if not faults:
         read_trace(setting, _calls_of(calls, setting, minutes, (seed, 0)), (seed, 0), faults)
     faults.raise_as(InvalidInputError, HEADLINE)
@@ -266,7 +281,7 @@ def compare(
     second: Replications,
     name: str,
     *,
-    better: Literal["lower", "higher"] = LOWER_IS_BETTER,
+    better: Literal["lower", "higher"] | None = None,
     confidence: float = 0.95,
 ) -> Difference:
     """Say whether the second plan is better than the first, by paired differences on the same calls.
@@ -276,20 +291,24 @@ def compare(
     name
         Figure to compare.
     better
-        Which direction is good.
+        Which direction is good; known for the standard figures.
 
     Raises
     ------
     InvalidInputError
-        If the two did not meet the same calls, or lack the figure.
+        If the two did not meet the same calls, lack the figure, or nothing says which direction is good.
     """
     if first.source != second.source:
         raise InvalidInputError(
-            "The two plans did not meet the same calls; run both with the same seed, calls, replications, length "
-            "and warm-up"
+            "The two plans did not meet the same calls; run both with the same seed, calls, replications, "
+            "length and warm-up"
         )
-    found = interval(second._values(name) - first._values(name), confidence=confidence)  # noqa: SLF001
+    change = second._values(name) - first._values(name)  # noqa: SLF001
+    good = better or BETTER.get(name)
+    if good is None:
+        raise InvalidInputError(f"say whether a lower or a higher {name} is better")
+    found = interval(change, confidence=confidence)
     verdict: Verdict = "cannot tell yet"
     if found.low > 0 or found.high < 0:
-        verdict = "better" if (found.mean < 0) == (better == "lower") else "worse"
+        verdict = "better" if (found.mean < 0) == (good == "lower") else "worse"
     return Difference(**vars(found), verdict=verdict)

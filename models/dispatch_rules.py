@@ -71,8 +71,8 @@ class Rules:
     move_up
         Whether free units move to fill the row of the compliance table when the number of free units changes.
     next_place
-        (n_places, n_places), or (n_bands, n_places, n_places): the place after ``i`` on the path from ``i`` to
-        ``j``. Found from the drive minutes when not given.
+        (n_places, n_places), or (n_bands, n_places, n_places): the place after ``i`` on the path from ``i``
+        to ``j``. Found from the drive minutes when not given.
     path_slack_min
         Without ``next_place``: a place lies on a path when the way over it is at most this much longer.
     band_of_hour

@@ -53,8 +53,7 @@ class Setting:
         """What the compiled rules need to know of the ground; made once."""
         posts = {int(post) for row in self.rules.compliance or () for post in row}
         goals = posts.union(self.units.post.tolist())
-        wards = self.hospitals
-        return prepare_ground(self.drives, self.points, wards.place, wards.usable, goals, self.rules)
+        return prepare_ground(self.drives, self.points, self.hospitals, goals, self.rules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +67,8 @@ class Outcome:
     unit
         (n,) row of the unit that served the call, -1 when it was not served.
     sent_from, how
-        (n,) place the unit counted from, and where it was: 0 at its post, 1 on the road, 2 where it was freed,
-        3 turned away from another call.
+        (n,) place the unit counted from, and where it was: 0 at its post, 1 on the road, 2 where it was
+        freed, 3 turned away from another call.
     free_before
         (n,) units that were free when the call was ready.
     turned_away
@@ -125,7 +124,7 @@ class Outcome:
         return minutes
 
     def busy(self) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Unit, start and end of every time a unit was on a call, those it was turned away from included."""
+        """Give unit, start and end of every time a unit was on a call, turned away from or not."""
         served = self.served
         return (
             np.concatenate([self.unit[served], self.turned[:, 1].astype(np.int64)]),
@@ -135,7 +134,13 @@ class Outcome:
 
 
 def read_setting(
-    units: Table, places: object, travel_min: npt.ArrayLike, hospitals: object, rules: Rules, faults: Faults
+    units: Table,
+    places: object,
+    travel_min: npt.ArrayLike,
+    hospitals: object,
+    *,
+    rules: Rules,
+    faults: Faults,
 ) -> Setting:
     """Read everything but the calls, and note all faults; with any, the setting is not to be run."""
     drives = read_drives(travel_min)
@@ -201,7 +206,7 @@ def _scalars(rules: Rules, ground: Ground) -> "Records":
         "south": grid.south,
         "cell_m": grid.cell_m,
     }
-    for name in SCALARS.names:
+    for name in SCALARS.names or ():
         packed[name] = given.get(name, getattr(rules, name, 0))
     return packed
 

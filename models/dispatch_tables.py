@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-Table = pd.DataFrame | Mapping[str, npt.ArrayLike]
+Table = pd.DataFrame | Mapping[str, Any]
 
 DRAWN = {
     "handling_min": "handling",
@@ -186,8 +186,8 @@ def _priorities(frame: pd.DataFrame, rules: Rules, faults: Faults) -> IntArray:
     wrong = (values < 1) | (values > rules.priorities) | (values != np.floor(values))
     if wrong.any():
         faults.add(
-            f"calls.priority must be a whole number from 1 (most urgent) to {rules.priorities}: {_say(wrong)}; "
-            "set priorities if there are more"
+            f"calls.priority must be a whole number from 1 (most urgent) to {rules.priorities}: "
+            f"{_say(wrong)}; set priorities if there are more"
         )
         return np.ones(len(frame), dtype=np.int64)
     return values.astype(np.int64)
@@ -287,7 +287,7 @@ def _join_shifts(
             new[i] = starts[i] > latest[i - 1]
             if not new[i]:
                 latest[i] = max(latest[i], latest[i - 1])
-    last = np.append(new[1:], True) if len(new) else new  # noqa: FBT003
+    last = np.append(new[1:], True) if len(new) else new
     return unit[new], starts[new], latest[last]
 
 
@@ -327,11 +327,12 @@ def check_hospitals(calls: Calls, hospitals: Hospitals, reached: BoolArray, faul
     if not hospitals.usable.any():
         faults.check(
             not calls.transported.any(),
-            f"{int(calls.transported.sum())} calls are taken to a hospital, but no hospital is open and receives "
-            "911: open one, or set receives_911",
+            f"{int(calls.transported.sum())} calls are taken to a hospital, but no hospital is open and "
+            "receives 911: open one, or set receives_911",
         )
         return fixed
-    stuck = calls.transported & ~reached[hospitals.usable].any(axis=0)[calls.place]
+    somewhere = np.asarray(reached[hospitals.usable].any(axis=0))
+    stuck = calls.transported & ~somewhere[calls.place]
     faults.check(
         not stuck.any(), f"from {int(stuck.sum())} calls that are transported no open hospital can be reached"
     )
@@ -339,7 +340,7 @@ def check_hospitals(calls: Calls, hospitals: Hospitals, reached: BoolArray, faul
 
 
 def pack_calls(calls: Calls, order: IntArray, fixed_hospital: IntArray) -> "Records":
-    """Calls in the order in which they are ready, as the compiled rules take them."""
+    """Put the calls in the order in which they are ready, as the compiled rules take them."""
     from models.dispatch_kernel import CALL
 
     packed = np.zeros(len(calls), dtype=CALL)
@@ -364,7 +365,7 @@ def pack_calls(calls: Calls, order: IntArray, fixed_hospital: IntArray) -> "Reco
 
 
 def pack_units(units: Units, component: IntArray, rules: Rules) -> "Records":
-    """Units as the compiled rules take them; before minute 0 every one stands at its post."""
+    """Put the units as the compiled rules take them; before minute 0 every one stands at its post."""
     from models.dispatch_kernel import UNIT
 
     kinds = sorted(rules.serves)
@@ -394,7 +395,7 @@ def pack_units(units: Units, component: IntArray, rules: Rules) -> "Records":
 
 
 def pack_shifts(units: Units) -> "Records":
-    """Shifts as the compiled rules take them."""
+    """Put the shifts as the compiled rules take them."""
     from models.dispatch_kernel import SHIFT
 
     packed = np.zeros(len(units.starts), dtype=SHIFT)
@@ -404,6 +405,5 @@ def pack_shifts(units: Units) -> "Records":
 
 def abilities(rules: Rules, needs: tuple[str, ...]) -> BoolArray:
     """(n_kinds, n_needs) whether each type of unit, in order of name, can answer each need."""
-    return np.array(
-        [[need == "" or need in rules.serves[kind] for need in needs] for kind in sorted(rules.serves)]
-    )
+    kinds = sorted(rules.serves)
+    return np.array([[need == "" or need in rules.serves[kind] for need in needs] for kind in kinds])

@@ -37,30 +37,35 @@ class UnitMinutes:
 
 @dataclass(frozen=True, eq=False)
 class FreeUnits:
-    """Number of free units over time: constant from each ``at`` to the next.
+    """Number of free units over time: constant from each ``minute`` to the next.
 
     Attributes
     ----------
-    at
+    minute
         (n + 1,) minutes; the first is 0, the last the end.
     free, on_duty
         (n,) units that are on shift and on no call; units on shift.
     """
 
-    at: FloatArray
+    minute: FloatArray
     free: IntArray
     on_duty: IntArray
 
     def minutes_with(self, at_most: int, *, since: float = 0.0) -> float:
         """Minutes from ``since`` on with at most so many units free."""
-        start = np.maximum(self.at[:-1], since)
-        length = np.maximum(self.at[1:] - start, 0.0)
+        start = np.maximum(self.minute[:-1], since)
+        length = np.maximum(self.minute[1:] - start, 0.0)
         return float(length[self.free <= at_most].sum())
 
 
 def _clip(start: FloatArray, end: FloatArray, first: float, last: float) -> FloatArray:
     """Minutes of each stretch that lie between ``first`` and ``last``."""
-    return np.maximum(np.minimum(end, last) - np.maximum(start, first), 0.0)
+    minutes: FloatArray = np.maximum(np.minimum(end, last) - np.maximum(start, first), 0.0)
+    return minutes
+
+
+def _sum(unit: IntArray, minutes: FloatArray, n_units: int) -> FloatArray:
+    return np.bincount(unit, minutes, minlength=n_units).astype(np.float64)
 
 
 def _shift_at(units: Units, unit: IntArray, at: FloatArray) -> IntArray:
@@ -77,7 +82,7 @@ def _shift_at(units: Units, unit: IntArray, at: FloatArray) -> IntArray:
 
 
 def busy_on_duty(outcome: Outcome) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Unit, start and end of every stretch in which a unit on shift was on a call."""
+    """Give unit, start and end of every stretch in which a unit on shift was on a call."""
     units = outcome.units
     unit, start, end = outcome.busy()
     if not len(unit):
@@ -103,21 +108,22 @@ def busy_on_duty(outcome: Outcome) -> tuple[IntArray, FloatArray, FloatArray]:
 def unit_minutes(outcome: Outcome, *, since: float = 0.0) -> UnitMinutes:
     """Minutes on duty, busy on shift and busy after its end, from ``since`` to the outcome's ``until``."""
     units, n, until = outcome.units, len(outcome.units), outcome.until
-    on_duty = np.bincount(units.shift_unit, _clip(units.starts, units.ends, since, until), minlength=n)
+    on_duty = _sum(units.shift_unit, _clip(units.starts, units.ends, since, until), n)
     unit, start, end = outcome.busy()
-    busy = np.bincount(unit, _clip(start, end, since, until), minlength=n)
+    busy = _sum(unit, _clip(start, end, since, until), n)
     unit, start, end = busy_on_duty(outcome)
-    on_shift = np.bincount(unit, _clip(start, end, since, until), minlength=n)
+    on_shift = _sum(unit, _clip(start, end, since, until), n)
     return UnitMinutes(on_duty, on_shift, np.maximum(busy - on_shift, 0.0))
 
 
 def free_units(outcome: Outcome) -> FreeUnits:
-    """Number of free units from minute 0 to the outcome's ``until``."""
+    """Count the free units from minute 0 to the outcome's ``until``."""
     units, until = outcome.units, outcome.until
     _, start, end = busy_on_duty(outcome)
-    at = np.concatenate([units.starts, units.ends, start, end])
-    duty = np.repeat([1, -1, 0, 0], [len(units.starts)] * 2 + [len(start)] * 2)
-    free = duty - np.repeat([0, 0, 1, -1], [len(units.starts)] * 2 + [len(start)] * 2)
+    n_shifts, n_busy = len(units.starts), len(start)
+    at = np.concatenate([[0.0], units.starts, units.ends, start, end])
+    duty = np.repeat([0, 1, -1, 0, 0], [1, n_shifts, n_shifts, n_busy, n_busy])
+    free = duty - np.repeat([0, 0, 0, 1, -1], [1, n_shifts, n_shifts, n_busy, n_busy])
     at = np.clip(at, 0.0, until)
     order = np.argsort(at, kind="stable")
     at, duty, free = at[order], np.cumsum(duty[order]), np.cumsum(free[order])
@@ -140,10 +146,10 @@ def thin_minutes(simulation: "Simulation", *, at_most: int = 1) -> pd.DataFrame:
     -------
     stretches
         One row a stretch with one number of free and of on-duty units, from minute 0 to ``until_min``:
-        ``starts_min, ends_min, minutes, free, on_duty, began`` (the event that began it, in words), ``call`` (row
-        of the call that was sent a unit then, -1 when it began otherwise), ``waiting`` (most calls waiting),
-        ``turnout_and_drive_min, on_scene_min, to_hospital_min, at_hospital_min`` (unit-minutes spent so),
-        ``cause`` (what held most of them, in words).
+        ``starts_min, ends_min, minutes, free, on_duty, began`` (the event that began it, in words), ``call``
+        (row of the call that was sent a unit then, -1 when it began otherwise), ``waiting`` (most calls
+        waiting), ``turnout_and_drive_min, on_scene_min, to_hospital_min, at_hospital_min`` (unit-minutes
+        spent so), ``cause`` (what held most of them, in words).
 
     Raises
     ------
@@ -155,7 +161,7 @@ def thin_minutes(simulation: "Simulation", *, at_most: int = 1) -> pd.DataFrame:
     outcome = simulation.outcome
     steps = free_units(outcome)
     thin = np.flatnonzero(steps.free <= at_most)
-    starts, ends = steps.at[thin], steps.at[thin + 1]
+    starts, ends = steps.minute[thin], steps.minute[thin + 1]
     # Stretches that follow one another with the same numbers are one.
     joined = np.zeros(len(thin), dtype=bool)
     joined[1:] = (np.diff(thin) == 1) & (np.diff(steps.free[thin]) == 0) & (np.diff(steps.on_duty[thin]) == 0)
@@ -180,9 +186,7 @@ def thin_minutes(simulation: "Simulation", *, at_most: int = 1) -> pd.DataFrame:
         frame[f"{phase}_min"] = spent[phase]
     most = np.column_stack([spent[phase] for phase in PHASES])
     words = np.array([IN_WORDS[phase] for phase in PHASES], dtype=object)
-    fewer = "few units on shift"
-    cause = np.where(most.sum(axis=1) > 0, words[most.argmax(axis=1)], fewer) if len(frame) else []
-    frame["cause"] = np.asarray(cause, dtype=object).astype(str)
+    frame["cause"] = np.where(most.any(axis=1), words[most.argmax(axis=1)], "few units on shift").astype(str)
     return frame
 
 
@@ -213,7 +217,8 @@ def _within(begin: FloatArray, end: FloatArray, starts: FloatArray, ends: FloatA
     if not len(at):
         return np.zeros(len(starts))
     area = np.concatenate([[0.0], np.cumsum(holding[:-1] * np.diff(at))])
-    return np.interp(ends, at, area) - np.interp(starts, at, area)
+    minutes: FloatArray = np.interp(ends, at, area) - np.interp(starts, at, area)
+    return minutes
 
 
 def _most_waiting(outcome: Outcome, starts: FloatArray, ends: FloatArray) -> IntArray:
@@ -232,7 +237,7 @@ def _most_waiting(outcome: Outcome, starts: FloatArray, ends: FloatArray) -> Int
 
 
 def _beginnings(simulation: "Simulation", starts: FloatArray) -> tuple[list[str], IntArray]:
-    """What happened when each stretch began, in words, and the call that was sent a unit."""
+    """Say in words what happened when each stretch began, and which call was sent a unit."""
     outcome = simulation.outcome
     names = outcome.units.unit_id
     served = np.flatnonzero(outcome.served)

@@ -28,12 +28,14 @@ class Case:
     def reference(self) -> Reference:
         rules = dict(self.rules)
         table = rules.pop("next_place", None)
+        hours = rules.pop("band_of_hour", [])
         world = World(
-            travel=self.travel_min.tolist(),
+            bands=self.travel_min.tolist(),
             hospitals=self.hospitals["place"].tolist(),
             open=self.hospitals["open"].tolist(),
             xy=[(float(x), float(y)) for x, y in self.places],
             next_place=[] if table is None else np.asarray(table).tolist(),
+            band_of_hour=list(hours),
             **rules,
         )
         names = sorted(self.units["unit_id"].unique())
@@ -44,15 +46,20 @@ class Case:
             units.append(
                 Unit(names.index(name), int(rows["post"].iloc[0]), shifts, str(rows["unit_type"].iloc[0]))
             )
-        calls = [Call(**record, row=row) for row, record in enumerate(self.calls.to_dict("records"))]
+        calls = [
+            Call(**{str(name): value for name, value in record.items()}, row=row)
+            for row, record in enumerate(self.calls.to_dict("records"))
+        ]
         return Reference(world, units, calls)
 
 
-def network(random: np.random.Generator, n: int, *, whole: bool, parts: int) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-    """Shortest minutes over a random directed road network, and the next place on each path."""
+def network(
+    random: np.random.Generator, part: npt.NDArray[np.int64], *, whole: bool
+) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+    """Shortest minutes over a random directed road network of one or more parts, and the next place."""
+    n = len(part)
     weight = np.full((n, n), np.inf)
-    part = np.sort(random.integers(0, parts, n))
-    for k in range(parts):
+    for k in np.unique(part):
         members = np.flatnonzero(part == k)
         ring = random.permutation(members)
         for a, b in zip(ring, np.roll(ring, -1), strict=True):
@@ -86,14 +93,17 @@ def cases(draw: st.DrawFn) -> Case:
     n_units, n_calls = draw(st.integers(1, 5)), draw(st.integers(1, 40))
     en_route = draw(st.sampled_from(["network", "line"]))
     parts = draw(st.sampled_from([1, 1, 1, 2]))
-    minutes, table = network(random, n, whole=whole, parts=parts)
+    n_bands = draw(st.sampled_from([1, 1, 2]))
+    part = np.sort(random.integers(0, parts, n))
+    drawn = [network(random, part, whole=whole) for _ in range(n_bands)]
+    minutes, table = np.stack([band[0] for band in drawn]), np.stack([band[1] for band in drawn])
     places = random.integers(0, 8, (n, 2)).astype(float)
 
     def some(low: int, high: int, size: int) -> FloatArray:
         values = random.integers(low, high, size).astype(float)
         return values if whole else values * random.uniform(0.5, 1.5, size)
 
-    gap = draw(st.sampled_from([2, 6, 20]))
+    gap = draw(st.sampled_from([2, 6, 12, 30]))
     fixed = draw(st.booleans())
     factors = np.array([0.5, 1.0, 2.0]) if whole else random.uniform(0.6, 1.6, 9)
     calls = pd.DataFrame(
@@ -118,15 +128,18 @@ def cases(draw: st.DrawFn) -> Case:
         hospitals.loc[1, "open"] = bool(draw(st.booleans()))
     else:
         # Both hospitals may lie in one part; nobody is transported from the other.
-        reached = np.isfinite(minutes[:, [0, n - 1]]).any(axis=1)
+        reached = np.isfinite(minutes[0][:, [0, n - 1]]).any(axis=1)
         calls["transported"] &= reached[calls["place"]]
     rules: dict[str, Any] = {
         "en_route": en_route,
-        "home_factor": float(random.choice([0.5, 1.0, 2.0] if whole else [0.8, 1.0, 1.3])),
+        "home_factor": float(random.choice([0.5, 1.0, 2.0, 4.0] if whole else [0.8, 1.3, 3.0])),
         "transport_factor": float(random.choice([1.0, 1.5])),
         "road_turnout": bool(random.integers(2)),
         "queue": draw(st.sampled_from(["longest", "priority"])),
     }
+    if n_bands > 1:
+        rules["band_of_hour"] = random.integers(0, n_bands, 168).tolist()
+        rules["start_hour"] = float(random.integers(0, 400)) / 2
     if en_route == "network":
         rules["next_place"] = table
     if rules["queue"] == "priority":
@@ -135,7 +148,9 @@ def cases(draw: st.DrawFn) -> Case:
         levels = random.integers(1, n_units + 2)
         rules["compliance"] = [random.integers(0, n, k).tolist() for k in range(1, levels + 1)]
         rules["move_up"] = draw(st.booleans())
-    return Case(calls, _units(draw, random, n, n_units, calls, whole=whole), places, minutes, hospitals, rules)
+    return Case(
+        calls, _units(draw, random, n, n_units, calls, whole=whole), places, minutes, hospitals, rules
+    )
 
 
 def _units(
@@ -148,9 +163,11 @@ def _units(
         post, kind = int(random.integers(0, n)), str(random.choice(["ALS", "ALS", "BLS"]))
         at = -1.0
         for _ in range(random.integers(1, 4) if shifts else 1):
-            start, length = (random.uniform(0, last / 2, 2) if shifts else (0.0, np.inf)) if not whole else (
-                (random.integers(0, max(2, int(last / 2)), 2)) if shifts else (0.0, np.inf)
-            )
+            start, length = random.uniform(0, last / 2, 2)
+            if whole:
+                start, length = np.floor([start, length])
+            if not shifts:
+                start, length = 0.0, np.inf
             start = at + 1 + float(start) if shifts else 0.0
             end = start + 1 + float(length)
             rows.append((f"M{unit}", post, kind, start, end))

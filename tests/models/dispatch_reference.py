@@ -55,16 +55,18 @@ class Answer:
     available: float
     hospital: int
     ends_at: int
+    band: int
 
 
 @dataclass
 class Drive:
-    """A drive of a unit without a call: it leaves ``origin`` at ``leaves`` after ``lead`` minutes of catching up."""
+    """A drive of a unit without a call."""
 
     origin: int
     goal: int
     leaves: float
     arrives: float
+    band: int
 
 
 @dataclass
@@ -87,12 +89,14 @@ class Unit:
 class World:
     """The ground and the choices."""
 
-    travel: list[list[float]]
+    bands: list[list[list[float]]]
     hospitals: list[int]
     open: list[bool]
     en_route: str = "network"
     xy: list[tuple[float, float]] = field(default_factory=list)
-    next_place: list[list[int]] = field(default_factory=list)
+    next_place: list[list[list[int]]] = field(default_factory=list)
+    band_of_hour: list[int] = field(default_factory=list)
+    start_hour: float = 0.0
     home_factor: float = 1.0
     transport_factor: float = 1.0
     road_turnout: bool = True
@@ -101,21 +105,32 @@ class World:
     compliance: list[list[int]] = field(default_factory=list)
     move_up: bool = False
 
+    @property
+    def travel(self) -> list[list[float]]:
+        """Where a way leads is the same in every band."""
+        return self.bands[0]
+
+    def band(self, now: float) -> int:
+        return self.band_of_hour[math.floor(now / 60 + self.start_hour) % 168] if self.band_of_hour else 0
+
+    def drive(self, now: float) -> list[list[float]]:
+        return self.bands[self.band(now)]
+
     def between(self, origin: int, goal: int, share: float) -> int:
         x = self.xy[origin][0] + share * (self.xy[goal][0] - self.xy[origin][0])
         y = self.xy[origin][1] + share * (self.xy[goal][1] - self.xy[origin][1])
         reachable = [p for p in range(len(self.xy)) if math.isfinite(self.travel[origin][p]) or p == origin]
         return min(reachable, key=lambda p: ((self.xy[p][0] - x) ** 2 + (self.xy[p][1] - y) ** 2, p))
 
-    def along(self, origin: int, goal: int, left: float) -> tuple[int, float]:
-        place = origin
-        while place != goal and self.travel[place][goal] > left + 1e-9:
-            place = self.next_place[place][goal]
-        return place, max(0.0, left - self.travel[place][goal])
+    def along(self, band: int, origin: int, goal: int, left: float) -> tuple[int, float]:
+        place, minutes = origin, self.bands[band]
+        while place != goal and minutes[place][goal] > left + 1e-9:
+            place = self.next_place[band][place][goal]
+        return place, max(0.0, left - minutes[place][goal])
 
 
 def can(unit: Unit, call: Call) -> bool:
-    return call.unit_type == "" or unit.unit_type == "ALS" or unit.unit_type == call.unit_type
+    return unit.unit_type == "ALS" or call.unit_type in {"", unit.unit_type}
 
 
 class Reference:
@@ -163,7 +178,7 @@ class Reference:
         if world.en_route == "line":
             share = (now - drive.leaves) / (drive.arrives - drive.leaves)
             return world.between(drive.origin, drive.goal, share), 0.0
-        return world.along(drive.origin, drive.goal, (drive.arrives - now) / world.home_factor)
+        return world.along(drive.band, drive.origin, drive.goal, (drive.arrives - now) / world.home_factor)
 
     def where_driving(self, unit: Unit, now: float) -> tuple[int, float]:
         call = unit.call
@@ -175,13 +190,13 @@ class Reference:
             return answer.from_place, answer.lead
         if gone < answer.lead:
             return answer.from_place, answer.lead - gone
-        whole = self.world.travel[answer.from_place][call.place]
+        whole = self.world.bands[answer.band][answer.from_place][call.place]
         left = whole - (gone - answer.lead)
         if left <= 0:
             return call.place, 0.0
         if self.world.en_route == "line":
             return self.world.between(answer.from_place, call.place, gone / whole), 0.0
-        return self.world.along(answer.from_place, call.place, left)
+        return self.world.along(answer.band, answer.from_place, call.place, left)
 
     def at_post(self, unit: Unit, now: float) -> bool:
         return unit.drive is None or now >= unit.drive.arrives
@@ -190,10 +205,11 @@ class Reference:
         return [unit for unit in self.units if unit.call is None and unit.on_duty(now)]
 
     def closest(
-        self, spots: list[tuple[Unit, tuple[int, float]]], goal: int
+        self, spots: list[tuple[Unit, tuple[int, float]]], goal: int, now: float
     ) -> tuple[Unit, tuple[int, float]] | None:
         reached = [
-            (lead + self.world.travel[place][goal], unit.name, (place, lead)) for unit, (place, lead) in spots
+            (lead + self.world.drive(now)[place][goal], unit.name, (place, lead))
+            for unit, (place, lead) in spots
         ]
         reached = [item for item in reached if item[0] < math.inf]
         if not reached:
@@ -208,14 +224,13 @@ class Reference:
         offered: Call | None = call
         while offered is not None:
             spots = [(unit, self.where(unit, now)) for unit in self.free(now) if can(unit, offered)]
-            found = self.closest(spots, offered.place)
+            found = self.closest(spots, offered.place, now)
             if found is not None:
                 unit, spot = found
                 how = "at post" if self.at_post(unit, now) else "on the road"
-                self.send(unit, offered, now, spot, how, now)
+                self.send(unit, offered, now, spot, how=how, wheels=now)
                 self.moving_up(now)
                 return
-            found = None
             if self.world.preempt:
                 found = self.closest(
                     [
@@ -229,6 +244,7 @@ class Reference:
                         and unit.call.priority > offered.priority
                     ],
                     offered.place,
+                    now,
                 )
             if found is None:
                 self.waiting.append(offered)
@@ -240,14 +256,14 @@ class Reference:
             old.turned.append((unit.name, old.answer.assigned, now))
             wheels = max(now, old.answer.enroute)
             old.answer = None
-            self.send(unit, offered, now, spot, "from another call", wheels)
+            self.send(unit, offered, now, spot, how="from another call", wheels=wheels)
             offered = old
 
     def send(
-        self, unit: Unit, call: Call, now: float, spot: tuple[int, float], how: str, wheels: float
+        self, unit: Unit, call: Call, now: float, spot: tuple[int, float], *, how: str, wheels: float
     ) -> None:
         place, lead = spot
-        siren_drive = lead + self.world.travel[place][call.place]
+        siren_drive = lead + self.world.drive(now)[place][call.place]
         if how == "at post" or (self.world.road_turnout and how != "from another call"):
             wheels += call.turnout_min
         on_scene = wheels + siren_drive * call.drive_factor + call.access_min
@@ -258,11 +274,12 @@ class Reference:
             if hospital < 0 or not self.reaches(call.place, hospital):
                 hospital = min(
                     (h for h in range(len(self.world.hospitals)) if self.reaches(call.place, h)),
-                    key=lambda h: self.world.travel[call.place][self.world.hospitals[h]],
+                    key=lambda h: self.world.drive(leave)[call.place][self.world.hospitals[h]],
                 )
             ends_at = self.world.hospitals[hospital]
             at_hospital = (
-                leave + self.world.travel[call.place][ends_at] * self.world.transport_factor * call.way_factor
+                leave
+                + self.world.drive(leave)[call.place][ends_at] * self.world.transport_factor * call.way_factor
             )
             available = at_hospital + call.at_hospital_min
         call.answer = Answer(
@@ -279,12 +296,15 @@ class Reference:
             available,
             hospital,
             ends_at,
+            self.world.band(now),
         )
         unit.call = call
         heapq.heappush(self.events, (available, COMES_FREE, unit.name))
 
     def reaches(self, place: int, hospital: int) -> bool:
-        return self.world.open[hospital] and self.world.travel[place][self.world.hospitals[hospital]] < math.inf
+        return (
+            self.world.open[hospital] and self.world.travel[place][self.world.hospitals[hospital]] < math.inf
+        )
 
     def comes_free(self, unit: Unit, now: float) -> None:
         freed_at = -1
@@ -292,7 +312,7 @@ class Reference:
             answer = unit.call.answer
             assert answer is not None
             if answer.available != now:
-                return  # Its shift starts while it is on a call, or the call it was turned away from would end.
+                return  # Its shift starts while it is busy, or the call it was turned from would end.
             freed_at = answer.ends_at
             unit.call = None
         elif not any(start == now for start, _ in unit.shifts):
@@ -302,9 +322,13 @@ class Reference:
         if on_duty:
             call = self.next_waiting(unit)
             if call is not None:
-                how = "where freed" if freed_at >= 0 else ("at post" if self.at_post(unit, now) else "on the road")
+                how = (
+                    "where freed"
+                    if freed_at >= 0
+                    else ("at post" if self.at_post(unit, now) else "on the road")
+                )
                 self.waiting.remove(call)
-                self.send(unit, call, now, spot, how, now)
+                self.send(unit, call, now, spot, how=how, wheels=now)
                 return
         goal = self.post_for(unit, now) if on_duty else unit.post
         current = unit.post if unit.drive is None else unit.drive.goal
@@ -315,7 +339,9 @@ class Reference:
 
     def next_waiting(self, unit: Unit) -> Call | None:
         able = [
-            call for call in self.waiting if can(unit, call) and self.world.travel[unit.post][call.place] < math.inf
+            call
+            for call in self.waiting
+            if can(unit, call) and self.world.travel[unit.post][call.place] < math.inf
         ]
         if not able:
             return None
@@ -325,9 +351,8 @@ class Reference:
 
     def drive_to(self, unit: Unit, now: float, spot: tuple[int, float], goal: int) -> None:
         leaves = now + spot[1] * self.world.home_factor
-        unit.drive = Drive(
-            spot[0], goal, leaves, leaves + self.world.travel[spot[0]][goal] * self.world.home_factor
-        )
+        arrives = leaves + self.world.drive(now)[spot[0]][goal] * self.world.home_factor
+        unit.drive = Drive(spot[0], goal, leaves, arrives, self.world.band(now))
 
     def shift_ends(self, unit: Unit, now: float) -> None:
         if unit.call is None:
@@ -366,7 +391,7 @@ class Reference:
                 spare.append(unit)
         # Posts in the order of the row: a post listed twice is filled first by whoever holds it.
         for post in open_posts:
-            found = self.closest([(unit, self.where(unit, now)) for unit in spare], post)
+            found = self.closest([(unit, self.where(unit, now)) for unit in spare], post, now)
             if found is not None:
                 unit, spot = found
                 self.drive_to(unit, now, spot, post)
