@@ -7,8 +7,6 @@ which columns no better plan can use. The first plan comes from the columns that
 (kernel search: Angelelli, Mansini and Speranza 2010, Computers and Operations Research 37).
 """
 
-import heapq
-import itertools
 import time
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ from models.siting_milp import LinearModel, Status, WarmLp
 from models.siting_rules import FRACTION
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 FIRST_LEVELS = 3
 KERNEL_SHARE = 1e-4
@@ -33,6 +31,9 @@ class _Node:
 
     lower: FloatArray
     upper: FloatArray
+
+    def take(self, chosen: BoolArray) -> "_Node":
+        return _Node(self.lower[chosen], self.upper[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +65,11 @@ def solve_by_branching(cover: Cover, *, time_limit_s: float | None) -> CoverAnsw
     if first.bound <= _to_beat(cover, cover.value(start)):
         return CoverAnswer(start, max(first.bound, cover.value(start)), "optimal")
     kernel = (first.units > KERNEL_SHARE) | (start > 0) | (cover.columns.lower > 0)
-    part = cover.take(kernel)
     units = np.zeros(len(start))
-    units[kernel] = _Search(part, start[kernel]).run(_whole_node(part), ends_at).units
-    if cover.value(units) < cover.value(start):
-        units = start
+    units[kernel] = _Search(cover.take(kernel), start[kernel]).run(every.take(kernel), ends_at).units
     lower, upper = _tightened(first, every, cover.value(units))
     kept = (upper > 0) | (units > 0)
-    rest = cover.take(kept)
-    answer = _Search(rest, units[kept]).run(_Node(lower[kept], upper[kept]), ends_at)
+    answer = _Search(cover.take(kept), units[kept]).run(_Node(lower, upper).take(kept), ends_at)
     best = np.zeros(len(start))
     best[kept] = answer.units
     # No plan outside the rest is better than the one it was left out for.
@@ -146,33 +143,35 @@ class _Relaxation:
 
 
 class _Search:
-    """Search the plans of a node, best bound first."""
+    """Search the plans of a node, depth first, so that each linear program is near to the one before it."""
 
     def __init__(self, cover: Cover, start: FloatArray) -> None:
         self._cover = cover
         self._relaxation = _Relaxation(cover, start)
         self._best, self._value = start, cover.value(start)
         self._closed = -np.inf
-        self._number = itertools.count()
-        self._open: list[tuple[float, int, _Node]] = []
+        self._open: list[tuple[float, _Node]] = []
 
     def run(self, root: _Node, ends_at: float) -> CoverAnswer:
         """Search until every plan that may be better than the best is seen, or until the time is up."""
         self._put(np.inf, root)
-        while self._open and -self._open[0][0] > _to_beat(self._cover, self._value):
+        while self._open:
             if time.perf_counter() > ends_at:
                 return self._answer("time limit")
-            bound, _, node = heapq.heappop(self._open)
-            self._visit(node, -bound)
+            bound, node = self._open.pop()
+            if bound <= _to_beat(self._cover, self._value):
+                self._closed = max(self._closed, bound)
+            else:
+                self._visit(node, bound)
         return self._answer("optimal")
 
     def _answer(self, status: Status) -> CoverAnswer:
-        left = -self._open[0][0] if self._open else -np.inf
+        left = max((bound for bound, _ in self._open), default=-np.inf)
         return CoverAnswer(self._best, max(self._value, self._closed, left), status)
 
     def _put(self, bound: float, node: _Node) -> None:
         if (node.lower <= node.upper).all():
-            heapq.heappush(self._open, (-bound, next(self._number), node))
+            self._open.append((bound, node))
 
     def _visit(self, node: _Node, bound: float) -> None:
         relaxed = self._relaxation.solve(node)
@@ -199,10 +198,12 @@ class _Search:
     def _split(self, node: _Node, relaxed: _Relaxed, column: int, bound: float) -> None:
         lower, upper = _tightened(relaxed, node, self._value)
         below, above = upper.copy(), lower.copy()
-        below[column] = min(upper[column], np.floor(relaxed.units[column]))
-        above[column] = max(lower[column], np.floor(relaxed.units[column]) + 1)
-        self._put(bound, _Node(lower, below))
-        self._put(bound, _Node(above, upper))
+        floor = np.floor(relaxed.units[column])
+        below[column], above[column] = min(upper[column], floor), max(lower[column], floor + 1)
+        children = [_Node(lower, below), _Node(above, upper)]
+        # The last one put is the first one seen: the one nearer to the linear program's plan.
+        for child in children if relaxed.units[column] >= floor + 0.5 else children[::-1]:
+            self._put(bound, child)
 
 
 def _whole_node(cover: Cover) -> _Node:

@@ -2,8 +2,8 @@
 
 A row's cost under fractional units is a knapsack: the cheapest sites first, until one unit is full. Its price
 is the cost of the site that fills it, and gives a cut that holds for every plan (Cornuejols, Fisher and
-Nemhauser 1977, Management Science 23; Magnanti and Wong 1981, Operations Research 29). Rows with the same nearest
-site share their cuts.
+Nemhauser 1977, Management Science 23; Magnanti and Wong 1981, Operations Research 29). Rows with the same
+nearest site share their cuts.
 """
 
 import heapq

@@ -50,9 +50,10 @@ def sum_by(member: IntArray, weight: FloatArray, n: int) -> FloatArray:
 def needed_columns(reach: BoolArray, columns: Columns, *, single: bool) -> BoolArray:
     """Find the columns that a best plan may need: those that no other column replaces.
 
-    A column that reaches no more than another one can give its units to that one. That needs room there: where
-    only the first unit counts (``single``), any room will do, since a second adds nothing; else the other
-    column must be able to take all units. Must-have columns and those that count as staying are left alone.
+    A column that reaches no more than another one can give its units to that one. That needs room there:
+    where only the first unit counts (``single``), any room will do, since a second adds nothing; else the
+    other column must be able to take all units. Must-have columns and those that count as staying are left
+    alone.
 
     Parameters
     ----------

@@ -196,8 +196,8 @@ def read_rules(n_sites: int, units: int | None, options: RuleOptions, faults: Fa
     faults.check(slots or units, "all sites are forbidden; allow some")
     faults.check(
         slots >= units,
-        f"too many units ({units}) for the places ({slots}: {int((upper > 0).sum())} sites allowed, at most {cap} "
-        "at each); place fewer, allow more sites or more units at a site",
+        f"too many units ({units}) for the places ({slots}: {int((upper > 0).sum())} sites allowed, at most "
+        f"{cap} at each); place fewer, allow more sites or more units at a site",
     )
     if len(list(faults)) == before and rules.need:
         _check_moves(rules, faults)
