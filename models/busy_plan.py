@@ -85,3 +85,23 @@ def busy_outcome(outcome: Outcome, demand: Demand, conditions: Conditions, workl
     )
     by_place = replace(queue, dispatch=queue.dispatch[group], immediate=queue.immediate[group])
     return BusyOutcome(queue, busy_coverage(by_place, rate, travel_s, conditions.budget_s()))
+
+
+def expected_share(outcome: Outcome, demand: Demand, budget_s: float, busy: float) -> float:
+    """Give the share reached in time when each unit is busy by itself with probability ``busy``.
+
+    A place that m posts reach in time is covered with probability ``1 - busy ** m`` (MEXCLP's objective;
+    Daskin 1983, Transportation Science 17). Units are not independent, and a call that waits counts as not
+    reached.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``busy`` is not a probability below 1, or there is no demand.
+    """
+    if not 0 <= busy < 1:
+        raise InvalidInputError("busy must be a probability from 0 to below 1: the units cannot keep up")
+    if demand.total <= 0:
+        raise InvalidInputError("There is no demand to reach; choose other hours or another source")
+    near = ((outcome.post_seconds <= budget_s) & (budget_s > 0)).sum(axis=0)
+    return float(demand.weight @ (1 - busy**near) / demand.total)

@@ -7,13 +7,17 @@ from errors import InvalidInputError
 from pages.parts.context import current_theme
 from pages.parts.header import page_header
 from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_compare import compare_view
 from pages.parts.staging_controls import staging_controls
 from pages.parts.staging_inputs import staging_inputs, view_scenario
 from pages.parts.staging_map import Mode, staging_map
 from pages.parts.staging_results import staging_figures, staging_tables
+from pages.parts.staging_simulate import simulate_view
+from pages.parts.staging_suggest import suggest_view
 
 NEEDED = ("streets", "street_nodes", "neighborhoods", "posts")
 MODES = ("Minutes", "Gained and lost")
+VIEWS = ("Plan", "Suggest", "Simulate", "Compare")
 
 
 @st.fragment
@@ -51,8 +55,19 @@ def staging(city: City) -> None:
     with middle:
         staging_map(inputs, state, view, baseline, mode=mode, theme=current_theme())
     with right:
+        shown = st.segmented_control(
+            "View", VIEWS, default=VIEWS[0], key="staging.view", label_visibility="collapsed", width="stretch"
+        )
         staging_figures(inputs, state.current, view, baseline)
-        staging_tables(inputs, state, view, baseline)
+        match shown:
+            case "Suggest":
+                suggest_view(inputs, state, view)
+            case "Simulate":
+                simulate_view(inputs, state, view, baseline)
+            case "Compare":
+                compare_view(inputs, state, view, baseline)
+            case _:
+                staging_tables(inputs, state, view, baseline)
     state.write_address()
 
 

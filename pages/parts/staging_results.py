@@ -31,7 +31,6 @@ def staging_figures(
 ) -> None:
     """Show the four figures that matter, each with its range and its change from today's plan."""
     big_figures(plan_figures(inputs, scenario, view, baseline))
-    note(_late_words(inputs, scenario, view))
 
 
 def plan_figures(
@@ -69,7 +68,8 @@ def plan_figures(
 def staging_tables(
     inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
 ) -> None:
-    """Show neighborhoods and posts."""
+    """Show neighborhoods, posts and the scenario in words."""
+    note(_late_words(inputs, state.current, view))
     areas, posts, changes = st.tabs(["Neighborhoods", "Posts", "Scenario"])
     with areas:
         _neighborhoods(inputs, state.current, view, baseline)

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from errors import InvalidInputError
 from models.busy_coverage import busy_coverage
-from models.busy_plan import Workload, busy_outcome
+from models.busy_plan import Workload, busy_outcome, expected_share
 from models.coverage import Demand
 from models.queueing import erlang_c, hypercube, preference_by_time
 from models.staging import Conditions, evaluate
@@ -59,3 +59,25 @@ def test_a_plan_that_cannot_keep_up_is_told() -> None:
         busy_outcome(nobody, demand, CONDITIONS, Workload(1, 60))
     with pytest.raises(InvalidInputError, match="above zero"):
         Workload(0, 60)
+
+
+@given(st.integers(1, 6), st.integers(0, 1000), st.floats(0, 0.95))
+def test_expected_cover_sums_over_who_is_free(n_posts: int, seed: int, busy: float) -> None:
+    """Against all 2^n sets of free units, each weighted by its chance."""
+    rows, demand = _plan(n_posts, seed)
+    outcome = evaluate(rows, np.zeros(n_posts), demand, CONDITIONS)
+    budget_s = CONDITIONS.budget_s()
+    by_sets = 0.0
+    for state in range(2**n_posts):
+        free = [unit for unit in range(n_posts) if state >> unit & 1]
+        chance = (1 - busy) ** len(free) * busy ** (n_posts - len(free))
+        if free:
+            nearest = outcome.post_seconds[free].min(axis=0)
+            by_sets += chance * demand.share_within(nearest, budget_s)
+    assert expected_share(outcome, demand, budget_s, busy) == pytest.approx(by_sets)
+
+
+def test_expected_cover_needs_a_probability() -> None:
+    rows, demand = _plan(1, 1)
+    with pytest.raises(InvalidInputError, match="cannot keep up"):
+        expected_share(evaluate(rows, np.zeros(1), demand, CONDITIONS), demand, 60.0, 1.0)

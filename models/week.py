@@ -1,0 +1,132 @@
+"""A week of a staging plan, simulated: the plan, the demand and the network as the simulator takes them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.busy_plan import Workload
+from models.dispatch_draw import CallKind, CallRates, Draw, ServiceTimes
+from models.dispatch_rules import RuleOptions
+from models.staging import Conditions
+
+HOURS_A_WEEK = 168
+DAY_MIN = 1440.0
+WARM_UP_MIN = DAY_MIN
+WEEK_MIN = 7 * DAY_MIN
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CallShape:
+    """How calls spread over cells and over the hours of the week.
+
+    Attributes
+    ----------
+    share
+        (n_cells,) share of the calls in each cell; sums to 1.
+    profile
+        (168,) calls in each hour of the week over their mean; ones where calls carry no time.
+    access_min
+        Mean minutes from the street corner to the door.
+    """
+
+    share: FloatArray
+    profile: FloatArray
+    access_min: float
+
+
+@dataclass(frozen=True, eq=False)
+class CaseTimes:
+    """Minutes of a call after the arrival, as observed, or as assumed from the mean busy time alone.
+
+    Attributes
+    ----------
+    on_scene_min, at_hospital_min
+        Observed minutes, any number of them; empty where there are none.
+    transport_share
+        Share of calls taken to a hospital.
+    """
+
+    on_scene_min: FloatArray
+    at_hospital_min: FloatArray
+    transport_share: float
+
+    @property
+    def observed(self) -> bool:
+        """Whether the minutes were observed."""
+        return len(self.on_scene_min) > 0
+
+
+def call_rates(shape: CallShape, cases: CaseTimes, workload: Workload) -> CallRates:
+    """Give calls an hour by cell (the first places) and hour of the week."""
+    per_h = workload.calls_per_hour * shape.share[:, None] * shape.profile[None, :]
+    kind = CallKind(transport_share=cases.transport_share)
+    return CallRates(per_h=per_h, place=np.arange(len(shape.share)), kinds=(kind,))
+
+
+def service_times(
+    cases: CaseTimes, shape: CallShape, conditions: Conditions, workload: Workload, mean_drive_min: float
+) -> ServiceTimes:
+    """Distributions of a call's minutes.
+
+    Observed minutes are drawn as they are. Without them a call keeps its unit for ``workload.busy_min`` on
+    the mean: what is left after turnout and the mean drive is spent on scene, exponentially (an assumption),
+    and the way to hospital is part of it.
+    """
+    handling = Draw.fixed(conditions.call_handling_s / 60)
+    turnout = Draw.fixed(conditions.turnout_s / 60 + shape.access_min)
+    if cases.observed:
+        return ServiceTimes(
+            on_scene=Draw.sample(cases.on_scene_min),
+            at_hospital=Draw.sample(cases.at_hospital_min),
+            handling=handling,
+            turnout=turnout,
+            transport_share=cases.transport_share,
+        )
+    rest = max(workload.busy_min - conditions.turnout_s / 60 - shape.access_min - mean_drive_min, 1.0)
+    return ServiceTimes(on_scene=Draw.exponential(rest), handling=handling, turnout=turnout)
+
+
+def rules(times: ServiceTimes, siren_factor: float) -> RuleOptions:
+    """Rules of the app: units answer on their way home, which they drive without siren, as to hospital."""
+    return RuleOptions(
+        en_route="network",
+        home_factor=max(siren_factor, 1.0),
+        transport_factor=max(siren_factor, 1.0),
+        road_turnout=False,
+        times=times,
+    )
+
+
+def plan_matrix(
+    fixed_min: FloatArray, to_posts_min: FloatArray, from_posts_min: FloatArray, post_access_min: FloatArray
+) -> FloatArray:
+    """Join the drive minutes of fixed places and of the plan's posts.
+
+    Parameters
+    ----------
+    fixed_min
+        (n_fixed, n_fixed) minutes between cells and hospitals.
+    to_posts_min
+        (n_fixed, n_posts) minutes from them to each post's corner.
+    from_posts_min
+        (n_posts, n_fixed + n_posts) minutes from each post's corner to all.
+    post_access_min
+        (n_posts,) minutes between the post and its corner.
+
+    Returns
+    -------
+    travel_min
+        (n_fixed + n_posts,) * 2, posts last; zero on the diagonal.
+    """
+    n_fixed, n_posts = to_posts_min.shape
+    matrix = np.empty((n_fixed + n_posts, n_fixed + n_posts))
+    matrix[:n_fixed, :n_fixed] = fixed_min
+    matrix[:n_fixed, n_fixed:] = to_posts_min + post_access_min
+    matrix[n_fixed:, :] = from_posts_min + post_access_min[:, None]
+    matrix[n_fixed:, n_fixed:] += post_access_min
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
