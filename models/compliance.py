@@ -116,7 +116,7 @@ class ComplianceTable:
 
 @dataclass(frozen=True)
 class MovesStep:
-    """The best plan with at most this many moves from today's.
+    """The best plan with at most this many moves from today's; the one before where more moves add nothing.
 
     Attributes
     ----------
@@ -298,15 +298,18 @@ def moves_curve(
                 max_moves=moves,
                 time_limit_s=time_limit_s,
             )
+        before = steps[-1] if steps else None
+        better = before is None or plan.objective > before.objective * (1 + ROUNDING)
+        sites = plan.sites if before is None or better else before.sites
         steps.append(
             MovesStep(
                 moves=moves,
-                sites=plan.sites,
-                left=tuple(sorted(set(baseline) - set(plan.sites))),
-                entered=tuple(sorted(set(plan.sites) - set(baseline))),
+                sites=sites,
+                left=tuple(sorted(set(baseline) - set(sites))),
+                entered=tuple(sorted(set(sites) - set(baseline))),
                 objective=plan.objective,
                 bound=plan.bound,
-                gain=plan.objective - steps[-1].objective if steps else 0.0,
+                gain=plan.objective - before.objective if before is not None else 0.0,
             )
         )
         if progress is not None:

@@ -49,7 +49,8 @@ class Ranking:
     def first(self, order: IntArray) -> IntArray:
         """(m,) rank, from 0, at which each row is first reached; p where never."""
         reached = self.cover.reach[:, order] > 0
-        return np.where(reached.any(axis=1), reached.argmax(axis=1), len(order)).astype(np.int64)
+        ranks = np.where(reached, np.arange(len(order)), len(order))
+        return np.asarray(ranks.min(axis=1, initial=len(order)), dtype=np.int64)
 
     def covered(self, order: IntArray) -> FloatArray:
         """(p,) weight covered by the first 1, 2, ... p posts."""
@@ -101,7 +102,7 @@ def improve_list(ranking: Ranking, order: IntArray) -> IntArray:
 def prove_list(
     ranking: Ranking, start: IntArray, *, time_limit_s: float | None
 ) -> tuple[IntArray, float] | None:
-    """Find the best list by one integer program; None where the model is too large for that.
+    """Find the best list by one integer program; None where the model is too large for that, or has no row.
 
     Variables: post j among the first k (whole), row i covered by the first k. Each level has one post more
     than the one before, and all of its posts.
@@ -114,7 +115,7 @@ def prove_list(
     cover, columns = ranking.cover, ranking.cover.columns
     m, c = cover.reach.shape
     p = columns.units
-    if p * (m + c) > MOST_MILP_COLUMNS:
+    if not m or p * (m + c) > MOST_MILP_COLUMNS:
         return None
     last = np.zeros((1, p * c))
     last[0, (p - 1) * c :] = columns.kept
