@@ -10,6 +10,7 @@ from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
 from pages.parts.staging_results import region_table
 from pages.parts.staging_simulate import JOB_KEY, SimulatedWeeks
+from pages.parts.staging_yesterday import warn_of_yesterday
 
 UNKNOWN = "not known"
 NOT_RUN = "run Simulate"
@@ -21,6 +22,7 @@ def compare_view(
 ) -> None:
     """Show both plans by every instrument, and the neighborhoods that win and lose most."""
     workload = inputs.workload(state.current)
+    warn_of_yesterday(inputs)
     instruments, areas = st.tabs(["Share in time", "Who wins, who loses"])
     with instruments:
         st.dataframe(
@@ -43,7 +45,7 @@ def compare_view(
         )
         note(
             "Every unit free: the nearest post is always manned. Expected cover (MEXCLP): each unit is busy "
-            "by itself, all alike, and a call that waits is lost. Queue: units are busy unequally and together, "
+            "by itself, all alike; a call that waits is lost. Queue: units are busy unequally and together, "
             "calls wait, but each call keeps its unit equally long, and rates never change. "
             "Simulated: the week's rhythm, drives from where units are, hospitals. Where they differ, "
             "believe the one that leaves least out."

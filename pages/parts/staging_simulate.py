@@ -14,6 +14,7 @@ from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
 from pages.parts.staging_world import make_world, plan_week
+from pages.parts.staging_yesterday import warn_of_yesterday, yesterday_view
 
 JOB_KEY = "staging.simulation"
 CHOICES = (50, 200, 1000)
@@ -44,6 +45,14 @@ def simulate_view(
     inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
 ) -> None:
     """Show the controls, the progress, and the result of the last simulation."""
+    weeks, yesterday = st.tabs(["Weeks to come", "Yesterday"])
+    with yesterday:
+        yesterday_view(inputs)
+    with weeks:
+        _weeks(inputs, state, view, baseline)
+
+
+def _weeks(inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView) -> None:
     left, right = st.columns([1.3, 1], vertical_alignment="bottom")
     count = left.segmented_control(
         "Weeks to simulate",
@@ -65,6 +74,7 @@ def simulate_view(
         width="stretch",
         disabled=inputs.workload(state.current) is None,
     )
+    warn_of_yesterday(inputs)
     if job is None:
         note(
             "Plays whole weeks call by call: the nearest free unit answers, also on its way home; calls wait "

@@ -19,6 +19,7 @@ from pages.parts.job_view import watch_job
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_yesterday import warn_of_yesterday
 
 JOB_KEY = "staging.suggestion"
 ANY_NUMBER = "any"
@@ -165,6 +166,7 @@ def _show(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> Non
         st.warning("This list is for other settings. Suggest again.", icon=":material/history:")
     names = inputs.posts["name"].astype(str).tolist()
     total = found.table.total
+    warn_of_yesterday(inputs)
     listed, why = st.tabs(["The list", "What it rests on"])
     with why:
         note(_words(found, names))
