@@ -26,6 +26,11 @@ ROWS = (
     ("utilisation", "Units busy", "lower", 100, "%.0f %%"),
     ("thin_share", "Time 0 or 1 free", "lower", 100, "%.1f %%"),
 )
+WHAT_IT_DOES = (
+    "Plays whole weeks call by call: the nearest free unit answers, also on its way home; calls wait when "
+    "none is free; units take people to hospital. Today's plan and this scenario meet the same calls. The first run "
+    "prepares the simulator for some seconds."
+)
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -44,15 +49,7 @@ class SimulatedWeeks:
 def simulate_view(
     inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
 ) -> None:
-    """Show the controls, the progress, and the result of the last simulation."""
-    weeks, yesterday = st.tabs(["Weeks to come", "Yesterday"])
-    with yesterday:
-        yesterday_view(inputs)
-    with weeks:
-        _weeks(inputs, state, view, baseline)
-
-
-def _weeks(inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView) -> None:
+    """Show the controls, the progress, the result of the last simulation, and the check of yesterday."""
     left, right = st.columns([1.3, 1], vertical_alignment="bottom")
     count = left.segmented_control(
         "Weeks to simulate",
@@ -62,29 +59,36 @@ def _weeks(inputs: StagingInputs, state: ScenarioState, view: StagingView, basel
         help="More weeks, closer.",
     )
     job: Job[SimulatedWeeks] | None = st.session_state.get(JOB_KEY)
-    if job is not None and job.running:
+    running = job is not None and job.running
+    if job is not None and running:
         right.button("Stop", on_click=job.stop, icon=":material/stop_circle:", width="stretch")
-        watch_job(JOB_KEY, "Playing weeks …" if job.share else "Preparing the simulator …")
-        return
-    right.button(
-        "Simulate",
-        on_click=lambda: _start(inputs, state.current, view, baseline, int(count or CHOICES[1])),
-        icon=":material/play_arrow:",
-        type="primary",
-        width="stretch",
-        disabled=inputs.workload(state.current) is None,
-    )
-    warn_of_yesterday(inputs)
-    if job is None:
-        note(
-            "Plays whole weeks call by call: the nearest free unit answers, also on its way home; calls wait "
-            "when none is free; units take people to hospital. Today's plan and this scenario meet the same "
-            "calls. The first run prepares the simulator for some seconds."
+    else:
+        right.button(
+            "Simulate",
+            on_click=lambda: _start(inputs, state.current, view, baseline, int(count or CHOICES[1])),
+            icon=":material/play_arrow:",
+            type="primary",
+            width="stretch",
+            disabled=inputs.workload(state.current) is None,
         )
-    elif job.error:
-        st.warning(f"The simulation ended: {job.error}.")
-    elif job.result is not None:
-        _show(job.result, state.current, inputs)
+    plans, thin, yesterday = st.tabs(["Both plans", "Thin minutes", "Yesterday"])
+    with plans:
+        warn_of_yesterday(inputs)
+        if job is None:
+            note(WHAT_IT_DOES)
+        elif running:
+            watch_job(JOB_KEY, "Playing weeks …" if job.share else "Preparing the simulator …")
+        elif job.error:
+            st.warning(f"The simulation ended: {job.error}.")
+        elif job.result is not None:
+            _show_plans(job.result, state.current, inputs)
+    with thin:
+        if job is None or job.result is None:
+            note("Simulate first: then each minute with one unit free, or none, stands here with its cause.")
+        else:
+            _show_thin(job.result)
+    with yesterday:
+        yesterday_view(inputs)
 
 
 def _start(
@@ -109,45 +113,43 @@ def _start(
     st.session_state[JOB_KEY] = Job(work)
 
 
-def _show(result: SimulatedWeeks, scenario: Scenario, inputs: StagingInputs) -> None:
+def _show_plans(result: SimulatedWeeks, scenario: Scenario, inputs: StagingInputs) -> None:
     fresh = result.scenario_hash == scenario.hash and result.city_version == inputs.city.version
     if not fresh:
         st.warning("This result is of another scenario. Simulate again.", icon=":material/history:")
-    plans, thin = st.tabs(["Both plans", "Thin minutes"])
-    with plans:
-        st.dataframe(
-            simulation_table(result, compared=bool(scenario.changes) or not fresh),
-            hide_index=True,
-            row_height=28,
-            height=28 * (len(ROWS) + 1) + 10,
-            column_config={
-                "figure": st.column_config.TextColumn("A week", width=122),
-                "today": st.column_config.TextColumn("Today", width=90),
-                "scenario": st.column_config.TextColumn("Scenario", width=90),
-                "verdict": st.column_config.TextColumn("So it is", width=96),
-            },
-        )
-        note(
-            f"Mean of {result.replications} weeks with its 95 % interval; both plans met the same calls, and "
-            "the verdict is on the paired differences. Speeds, times and rules as assumed: see the method."
-        )
-    with thin:
-        st.dataframe(
-            thin_table(result.thin),
-            hide_index=True,
-            row_height=28,
-            height=28 * (len(ROWS) + 1) + 10,
-            column_config={
-                "from": st.column_config.TextColumn("From", width=76),
-                "minutes": st.column_config.NumberColumn("Min", format="%.0f", width=48),
-                "free": st.column_config.NumberColumn("Free", width=46),
-                "waiting": st.column_config.NumberColumn(
-                    "Wait", width=46, help="Most calls waiting at once."
-                ),
-                "cause": st.column_config.TextColumn("Held by", width=150),
-            },
-        )
-        note("Stretches of one simulated week of the scenario with one unit free, or none, longest first.")
+    st.dataframe(
+        simulation_table(result, compared=bool(scenario.changes) or not fresh),
+        hide_index=True,
+        row_height=28,
+        height=28 * (len(ROWS) + 1) + 10,
+        column_config={
+            "figure": st.column_config.TextColumn("A week", width=122),
+            "today": st.column_config.TextColumn("Today", width=96),
+            "scenario": st.column_config.TextColumn("Scenario", width=96),
+            "verdict": st.column_config.TextColumn("So it is", width=84),
+        },
+    )
+    note(
+        f"Mean of {result.replications} weeks with its 95 % interval; both plans met the same calls, and the "
+        "verdict is on the paired differences. Speeds, times and rules as assumed: see the method."
+    )
+
+
+def _show_thin(result: SimulatedWeeks) -> None:
+    st.dataframe(
+        thin_table(result.thin),
+        hide_index=True,
+        row_height=28,
+        height=28 * (len(ROWS) + 1) + 10,
+        column_config={
+            "from": st.column_config.TextColumn("From", width=76),
+            "minutes": st.column_config.NumberColumn("Min", format="%.0f", width=48),
+            "free": st.column_config.NumberColumn("Free", width=46),
+            "waiting": st.column_config.NumberColumn("Wait", width=46, help="Most calls waiting at once."),
+            "cause": st.column_config.TextColumn("Held by", width=150),
+        },
+    )
+    note("Stretches of one simulated week of the scenario with one unit free, or none, longest first.")
 
 
 def simulation_table(result: SimulatedWeeks, *, compared: bool) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def suggest_view(inputs: StagingInputs, state: ScenarioState, view: StagingView)
     units = min(max(len(view.plan.staffed), 1), len(inputs.posts))
     left, right = st.columns([1.3, 1], vertical_alignment="bottom")
     most = left.select_slider(
-        "Posts that may differ from today's",
+        "Posts that may change",
         [*map(str, range(min(len(today), units) + 1)), ANY_NUMBER],
         value=ANY_NUMBER,
         key="staging.most_moves",
