@@ -217,8 +217,8 @@ def tables(outcome: Outcome) -> Simulation:
         {
             "call": turned[:, 0].astype(np.int64),
             "unit_id": named(turned[:, 1].astype(np.int64)),
-            "assigned_min": turned[:, 2],
-            "turned_min": turned[:, 3],
+            "assigned_min": turned[:, 3],
+            "turned_min": turned[:, 4],
         }
     )
     return Simulation(frame, _unit_table(outcome), turned_away, outcome)

@@ -31,7 +31,7 @@ class Grid:
     """Square cells over the places.
 
     Cell ``(component * rows + row) * columns + column`` lists the places of the component that may be nearest
-    to a point within it, ``cell_place[cell_start[cell]:cell_start[cell + 1]]``.
+    to a point within it, ``cell_place[cell_start[cell]:cell_end[cell]]``.
     """
 
     west: float
@@ -40,10 +40,12 @@ class Grid:
     columns: int
     rows: int
     cell_start: IntArray
+    cell_end: IntArray
     cell_place: IntArray
 
 
-NO_GRID = Grid(0.0, 0.0, 1.0, 1, 1, np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64))
+NOTHING = np.zeros(0, dtype=np.int64)
+NO_GRID = Grid(0.0, 0.0, 1.0, 1, 1, NOTHING, NOTHING, NOTHING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,23 +226,21 @@ def _posts_first(component: IntArray, goals: IntArray) -> tuple[IntArray, int]:
 
 def _rule_grid(points: FloatArray, component: IntArray, n_components: int) -> Grid:
     """Rule the ground into cells; each lists the places of a component that may be nearest within it."""
+    from models.dispatch_paths import find_nearest_cells
+
     low, span = points.min(axis=0), np.ptp(points, axis=0)
     width = float(span.max()) / GRID_CELLS or 1.0
     columns, rows = (int(size // width) + 1 for size in span)
-    middle_x = low[0] + (np.arange(columns) + 0.5) * width
-    middle_y = low[1] + (np.arange(rows) + 0.5) * width
-    starts, chosen = [0], []
+    corner = (float(low[0]), float(low[1]), width)
+    first, end, place, count = [], [], [], 0
     for label in range(n_components):
-        members = np.flatnonzero(component == label)
-        dx2 = (middle_x[:, np.newaxis] - points[members, 0]) ** 2
-        for y in middle_y:
-            away = np.sqrt(dx2 + (y - points[members, 1]) ** 2)
-            # Any point of a cell is within half its diagonal of the middle, for both the nearest and a rival;
-            # the rest is for rounding.
-            near = away <= away.min(axis=1, keepdims=True) + 1.4143 * width
-            starts.extend((starts[-1] + np.cumsum(near.sum(axis=1))).tolist())
-            chosen.append(members[np.nonzero(near)[1]])
-    return Grid(float(low[0]), float(low[1]), width, columns, rows, np.array(starts), np.concatenate(chosen))
+        found = find_nearest_cells(points, np.flatnonzero(component == label), (columns, rows), corner)
+        first.append(found[0] + count)
+        end.append(found[1] + count)
+        place.append(found[2])
+        count += len(found[2])
+    lists = (np.concatenate(first), np.concatenate(end), np.concatenate(place))
+    return Grid(*corner, columns, rows, *lists)
 
 
 def prepare_ground(

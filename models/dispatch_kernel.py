@@ -37,6 +37,11 @@ def compiled(function: Function) -> Function:
     return cast("Function", njit(**OPTIONS)(function))
 
 
+def inlined(function: Function) -> Function:
+    """Compile a function into those that call it: handing on the world costs more than what it does."""
+    return cast("Function", njit(**OPTIONS, forceinline=True)(function))
+
+
 CALL = np.dtype(
     [
         *((name, np.int64) for name in ("place", "priority", "need", "transported", "named_hospital")),
@@ -44,7 +49,7 @@ CALL = np.dtype(
         *((name, np.float64) for name in ("way_factor", "hospital_min")),
         *(
             (name, np.int64)
-            for name in ("unit", "sent_from", "how", "free_before", "turned_away", "hospital")
+            for name in ("unit", "shift", "sent_from", "how", "free_before", "turned_away", "hospital")
         ),
         *((name, np.float64) for name in ("assigned", "enroute", "on_scene", "leave", "at_hospital")),
         *((name, np.float64) for name in ("available", "drive")),
@@ -58,6 +63,7 @@ UNIT = np.dtype(
         *((name, np.int64) for name in ("post", "kind", "component", "first_shift", "end_shift")),
         # The shift that holds now or comes next, and the next whose start or end is still to be handled.
         *((name, np.int64) for name in ("shift", "next_start", "next_end")),
+        ("starts_at", np.float64),  # when shift next_start does, infinite when there is none
         ("on_from", np.float64),
         ("on_until", np.float64),
         # On a call (-1: none) until free_at; it set out from trip_origin, trip_lead siren minutes away.
@@ -83,7 +89,15 @@ LINE = np.dtype([("head", np.int64), ("tail", np.int64)])
 """First and last waiting call of one need and priority, -1 when none waits."""
 PLACE = np.dtype([("x", np.float64), ("y", np.float64), ("component", np.int64)])
 """Places with the same component reach one another."""
-TURNED = np.dtype([("call", np.int64), ("unit", np.int64), ("assigned", np.float64), ("turned", np.float64)])
+TURNED = np.dtype(
+    [
+        ("call", np.int64),
+        ("shift", np.int64),
+        ("unit", np.int64),
+        ("assigned", np.float64),
+        ("turned", np.float64),
+    ]
+)
 """A unit that was turned away from a call on its way there."""
 SCALARS = np.dtype(
     [
@@ -108,6 +122,7 @@ class World(NamedTuple):
     hospital_place: IntArray
     band_of_hour: IntArray  # (168,)
     cell_start: IntArray
+    cell_end: IntArray
     cell_place: IntArray
     calls: Records  # (n_calls,) of CALL, in the order in which they are ready
     units: Records  # (n_units,) of UNIT
@@ -119,7 +134,7 @@ class World(NamedTuple):
     turned: Records  # of TURNED
 
 
-@compiled
+@inlined
 def _band(world: World, t: float) -> int:
     if world.travel.shape[0] == 1:
         return 0
@@ -127,7 +142,7 @@ def _band(world: World, t: float) -> int:
     return int(world.band_of_hour[hour % 168])
 
 
-@compiled
+@inlined
 def _on_line(world: World, origin: int, goal: int, share: float) -> int:
     """Place nearest to the point on the straight line, of those that can be reached."""
     places, scalars = world.places, world.scalars[0]
@@ -137,7 +152,7 @@ def _on_line(world: World, origin: int, goal: int, share: float) -> int:
     row = min(max(int((y - scalars.south) / scalars.cell_m), 0), scalars.rows - 1)
     cell = (places[origin].component * scalars.rows + row) * scalars.columns + column
     best, best_d2 = -1, np.inf
-    for i in range(world.cell_start[cell], world.cell_start[cell + 1]):
+    for i in range(world.cell_start[cell], world.cell_end[cell]):
         place = world.cell_place[i]
         d2 = (places[place].x - x) ** 2 + (places[place].y - y) ** 2
         if d2 < best_d2:
@@ -145,7 +160,7 @@ def _on_line(world: World, origin: int, goal: int, share: float) -> int:
     return best
 
 
-@compiled
+@inlined
 def _on_path(world: World, band: int, origin: int, goal: int, left: float) -> tuple[int, float]:
     """Next place on the path with ``left`` siren minutes to its end, and the minutes to get there."""
     travel, next_place, place = world.travel, world.next_place, origin
@@ -154,7 +169,7 @@ def _on_path(world: World, band: int, origin: int, goal: int, left: float) -> tu
     return place, max(0.0, left - travel[band, place, goal])
 
 
-@compiled
+@inlined
 def _where(world: World, u: int, t: float) -> tuple[int, float]:
     """Place that a unit on no call counts from, and the siren minutes that it needs to get there."""
     unit, scalars = world.units[u], world.scalars[0]
@@ -188,7 +203,7 @@ def _where_driving(world: World, u: int, t: float) -> tuple[int, float]:
     return _on_path(world, unit.trip_band, unit.trip_origin, call.place, left)
 
 
-@compiled
+@inlined
 def _on_duty(units: Records, shifts: Records, u: int, t: float) -> bool:
     while t >= units[u].on_until and units[u].shift + 1 < units[u].end_shift:
         units[u].shift += 1
@@ -197,12 +212,12 @@ def _on_duty(units: Records, shifts: Records, u: int, t: float) -> bool:
     return bool(units[u].on_from <= t < units[u].on_until)
 
 
-@compiled
+@inlined
 def _is_free(units: Records, shifts: Records, u: int, t: float) -> bool:
     return bool(units[u].call < 0 and _on_duty(units, shifts, u, t))
 
 
-@compiled
+@inlined
 def _drive_to(world: World, u: int, t: float, spot: tuple[int, float], goal: int) -> None:
     place, lead = spot
     band, factor, units = _band(world, t), world.scalars[0].home_factor, world.units
@@ -213,7 +228,7 @@ def _drive_to(world: World, u: int, t: float, spot: tuple[int, float], goal: int
     units[u].home_band = band
 
 
-@compiled
+@inlined
 def _send(world: World, u: int, c: int, t: float, start: tuple[int, float, int, float]) -> None:
     """Let a unit answer a call.
 
@@ -241,7 +256,7 @@ def _send(world: World, u: int, c: int, t: float, start: tuple[int, float, int, 
     calls[c].unit, calls[c].sent_from, calls[c].how, calls[c].hospital = u, place, how, hospital
     calls[c].assigned, calls[c].enroute, calls[c].on_scene = t, enroute, on_scene
     calls[c].leave, calls[c].at_hospital, calls[c].available = leave, at_hospital, available
-    calls[c].drive = drive
+    calls[c].drive, calls[c].shift = drive, units[u].shift
     units[u].call, units[u].free_at, units[u].origin = c, available, end_place
     units[u].trip_origin, units[u].trip_lead, units[u].trip_band = place, lead, band
 
@@ -273,8 +288,6 @@ def _wait(world: World, c: int) -> None:
 @compiled
 def _take_waiting(world: World, u: int) -> int:
     """Take the call that a unit serves next out of its line; -1 when it can serve none."""
-    if world.scalars[0].n_waiting == 0:
-        return -1
     calls, lines, priorities = world.calls, world.lines, world.scalars[0].priorities
     unit, by_priority = world.units[u], world.scalars[0].by_priority
     best, best_before, best_rank = -1, -1, -1
@@ -345,7 +358,7 @@ def _closest_spare(world: World, post: int, t: float) -> tuple[int, int, float]:
 @compiled
 def _move_up(world: World, t: float) -> None:
     """Fill the posts of the list for the units now free, in its order, by the closest free unit to spare."""
-    level = _level(world, t) if world.scalars[0].move_up else -1
+    level = _level(world, t)
     if level < 0:
         return
     units, filled, row = world.units, world.filled, world.compliance[level, : level + 1]
@@ -365,7 +378,7 @@ def _move_up(world: World, t: float) -> None:
                 units[u].moves += 1
 
 
-@compiled
+@inlined
 def _closest_free(world: World, c: int, t: float) -> tuple[int, int, float, int]:
     """Closest free unit that can answer, its place and lead, and how many units are free."""
     units, shifts, travel, band = world.units, world.shifts, world.travel, _band(world, t)
@@ -410,6 +423,7 @@ def _turn_away(world: World, u: int, t: float) -> int:
     """Take a unit from the call that it drives to, and give that call."""
     calls, old, log = world.calls, world.units[u].call, world.scalars[0].n_turned
     world.turned[log].call, world.turned[log].unit = old, u
+    world.turned[log].shift = calls[old].shift
     world.turned[log].assigned, world.turned[log].turned = calls[old].assigned, t
     world.scalars[0].n_turned += 1
     calls[old].turned_away += 1
@@ -417,7 +431,7 @@ def _turn_away(world: World, u: int, t: float) -> int:
     return int(old)
 
 
-@compiled
+@inlined
 def _receive(world: World, ready: int) -> None:
     """Send a call that is ready the closest free unit, else one turned away from a less urgent call."""
     calls, units, c = world.calls, world.units, ready
@@ -429,7 +443,8 @@ def _receive(world: World, ready: int) -> None:
         if u >= 0:
             how = AT_POST if t >= units[u].home_at else ON_THE_ROAD
             _send(world, u, c, t, (place, lead, how, t))
-            _move_up(world, t)
+            if world.scalars[0].move_up:
+                _move_up(world, t)
             return
         if world.scalars[0].preempt:
             u, place, lead = _closest_driving(world, c, t)
@@ -441,7 +456,7 @@ def _receive(world: World, ready: int) -> None:
         c = old
 
 
-@compiled
+@inlined
 def _comes_free(world: World, u: int, t: float) -> None:
     """Handle that a unit is done with its call, or that its shift starts while it is on none."""
     units = world.units
@@ -452,7 +467,7 @@ def _comes_free(world: World, u: int, t: float) -> None:
     if not freed:
         place, lead = _where(world, u, t)
         how = AT_POST if t >= units[u].home_at else ON_THE_ROAD
-    if on_duty:
+    if on_duty and world.scalars[0].n_waiting > 0:
         c = _take_waiting(world, u)
         if c >= 0:
             _send(world, u, c, t, (place, lead, how, t))
@@ -462,7 +477,7 @@ def _comes_free(world: World, u: int, t: float) -> None:
         goal = _post_for(world, u, t)
     if freed or goal != units[u].target:
         _drive_to(world, u, t, (place, lead), goal)
-    if on_duty:
+    if on_duty and world.scalars[0].move_up:
         _move_up(world, t)
 
 
@@ -475,24 +490,22 @@ def _goes_off(world: World, u: int, t: float) -> None:
     if units[u].target != units[u].post:
         place, lead = _where(world, u, t)
         _drive_to(world, u, t, (place, lead), units[u].post)
-    _move_up(world, t)
+    if world.scalars[0].move_up:
+        _move_up(world, t)
 
 
-@compiled
+@inlined
 def _next_free(world: World) -> tuple[int, float]:
     """Find the unit that comes free or on shift next, the lowest id of several, and when; -1: none does."""
-    units, shifts = world.units, world.shifts
     unit, at = -1, np.inf
-    for u in range(len(units)):
-        t = units[u].free_at
-        if units[u].next_start < units[u].end_shift:
-            t = min(t, shifts[units[u].next_start].starts)
+    for u in range(len(world.units)):
+        t = min(world.units[u].free_at, world.units[u].starts_at)
         if t < at:
             unit, at = u, t
     return unit, at
 
 
-@compiled
+@inlined
 def _next_end(world: World) -> tuple[int, float]:
     """Find the unit whose shift ends next, and when; it matters to the compliance table alone."""
     units, shifts = world.units, world.shifts
@@ -518,9 +531,10 @@ def run(world: World) -> None:
             units[ends].next_end += 1
             _goes_off(world, ends, at_end)
         elif frees >= 0 and at_free <= at_call:
-            s = units[frees].next_start
-            if s < units[frees].end_shift and shifts[s].starts == at_free:
+            if units[frees].starts_at == at_free:
                 units[frees].next_start += 1
+                s = units[frees].next_start
+                units[frees].starts_at = shifts[s].starts if s < units[frees].end_shift else np.inf
             if units[frees].call < 0 or units[frees].free_at == at_free:
                 _comes_free(world, frees, at_free)
         elif c < n_calls:

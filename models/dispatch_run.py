@@ -66,6 +66,8 @@ class Outcome:
         (n,) index of :data:`STATUS`.
     unit
         (n,) row of the unit that served the call, -1 when it was not served.
+    shift
+        (n,) row of the shift in which it was sent.
     sent_from, how
         (n,) place the unit counted from, and where it was: 0 at its post, 1 on the road, 2 where it was
         freed, 3 turned away from another call.
@@ -80,7 +82,7 @@ class Outcome:
     hospital
         (n,) row of the hospital, -1 without.
     turned
-        (n_turned, 4): call, unit, minute assigned and minute turned away, of every unit turned away.
+        (n_turned, 5): call, unit, shift, minute assigned and minute turned away, of every unit turned away.
     moves
         (n_units,) how often each unit was moved up.
     until
@@ -91,6 +93,7 @@ class Outcome:
     calls: Calls
     status: IntArray
     unit: IntArray
+    shift: IntArray
     sent_from: IntArray
     how: IntArray
     free_before: IntArray
@@ -123,13 +126,14 @@ class Outcome:
         minutes: FloatArray = self.on_scene - self.calls.call_min
         return minutes
 
-    def busy(self) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Give unit, start and end of every time a unit was on a call, turned away from or not."""
-        served = self.served
+    def busy(self) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+        """Give unit, shift, start and end of every time a unit was on a call, turned away from or not."""
+        served, turned = self.served, self.turned
         return (
-            np.concatenate([self.unit[served], self.turned[:, 1].astype(np.int64)]),
-            np.concatenate([self.assigned[served], self.turned[:, 2]]),
-            np.concatenate([self.available[served], self.turned[:, 3]]),
+            np.concatenate([self.unit[served], turned[:, 1].astype(np.int64)]),
+            np.concatenate([self.shift[served], turned[:, 2].astype(np.int64)]),
+            np.concatenate([self.assigned[served], turned[:, 3]]),
+            np.concatenate([self.available[served], turned[:, 4]]),
         )
 
 
@@ -166,7 +170,8 @@ def run(setting: Setting, calls: Calls, fixed_hospital: IntArray) -> Outcome:
     from models import dispatch_kernel as kernel
 
     rules, ground = setting.rules, setting.ground
-    order = np.argsort(calls.ready_min, kind="stable")
+    ready = calls.ready_min
+    order = None if (np.diff(ready) >= 0).all() else np.argsort(ready, kind="stable")
     packed = pack_calls(calls, order, fixed_hospital)
     lines = np.full(len(calls.needs) * rules.priorities, -1, dtype=kernel.LINE)
     levels = rules.levels
@@ -179,6 +184,7 @@ def run(setting: Setting, calls: Calls, fixed_hospital: IntArray) -> Outcome:
         hospital_place=setting.hospitals.place,
         band_of_hour=ground.band_of_hour,
         cell_start=ground.grid.cell_start,
+        cell_end=ground.grid.cell_end,
         cell_place=ground.grid.cell_place,
         calls=packed,
         units=pack_units(setting.units, ground.places["component"], rules),
@@ -211,13 +217,12 @@ def _scalars(rules: Rules, ground: Ground) -> "Records":
     return packed
 
 
-def _outcome(setting: Setting, calls: Calls, order: IntArray, world: "World") -> Outcome:
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    record = {
-        name: world.calls[name][back]
-        for name in ("unit", "sent_from", "how", "hospital", "free_before", "turned_away", *TIMES)
-    }
+def _outcome(setting: Setting, calls: Calls, order: IntArray | None, world: "World") -> Outcome:
+    names = ("unit", "shift", "sent_from", "how", "hospital", "free_before", "turned_away", *TIMES)
+    record = {name: np.empty(len(calls), dtype=world.calls[name].dtype) for name in names}
+    rows = slice(None) if order is None else order
+    for name in names:
+        record[name][rows] = world.calls[name]
     unserved = record["unit"] < 0
     if unserved.any():
         for name in ("sent_from", "how", "hospital"):
@@ -232,7 +237,10 @@ def _outcome(setting: Setting, calls: Calls, order: IntArray, world: "World") ->
         calls=calls,
         status=_status(calls, world, unserved),
         turned=np.column_stack(
-            [order[turned["call"]], *(turned[name] for name in ("unit", "assigned", "turned"))]
+            [
+                turned["call"] if order is None else order[turned["call"]],
+                *(turned[name] for name in ("unit", "shift", "assigned", "turned")),
+            ]
         ).astype(np.float64),
         moves=world.units["moves"],
         until=last if rules.until_min is None else rules.until_min,

@@ -339,8 +339,8 @@ def check_hospitals(calls: Calls, hospitals: Hospitals, reached: BoolArray, faul
     return fixed
 
 
-def pack_calls(calls: Calls, order: IntArray, fixed_hospital: IntArray) -> "Records":
-    """Put the calls in the order in which they are ready, as the compiled rules take them."""
+def pack_calls(calls: Calls, order: IntArray | None, fixed_hospital: IntArray) -> "Records":
+    """Put the calls in the order in which they are ready (None: as they are), as the compiled rules take them."""
     from models.dispatch_kernel import CALL
 
     packed = np.zeros(len(calls), dtype=CALL)
@@ -359,7 +359,7 @@ def pack_calls(calls: Calls, order: IntArray, fixed_hospital: IntArray) -> "Reco
         "hospital_min": calls.at_hospital_min,
     }
     for name, values in given.items():
-        packed[name] = values[order]
+        packed[name] = values if order is None else values[order]
     packed["unit"] = packed["after"] = -1
     return packed
 
@@ -372,13 +372,16 @@ def pack_units(units: Units, component: IntArray, rules: Rules) -> "Records":
     packed = np.zeros(len(units), dtype=UNIT)
     first = units.first_shift
     begun = np.concatenate([[0], np.cumsum(units.starts <= 0)])
+    next_start = first[:-1] + begun[first[1:]] - begun[first[:-1]]
+    some = next_start < first[1:]
     given = {
         "kind": [kinds.index(kind) for kind in units.unit_type],
         "component": component[units.post],
         "first_shift": first[:-1],
         "end_shift": first[1:],
         "shift": first[:-1],
-        "next_start": first[:-1] + begun[first[1:]] - begun[first[:-1]],
+        "next_start": next_start,
+        "starts_at": np.where(some, np.append(units.starts, np.inf)[next_start], np.inf),
         "next_end": first[:-1],
         "on_from": units.starts[first[:-1]],
         "on_until": units.ends[first[:-1]],

@@ -9,7 +9,6 @@ import pandas as pd
 
 from errors import InvalidInputError
 from models.dispatch_run import Outcome
-from models.dispatch_tables import Units
 
 if TYPE_CHECKING:
     from models.dispatch import Simulation
@@ -68,35 +67,19 @@ def _sum(unit: IntArray, minutes: FloatArray, n_units: int) -> FloatArray:
     return np.bincount(unit, minutes, minlength=n_units).astype(np.float64)
 
 
-def _shift_at(units: Units, unit: IntArray, at: FloatArray) -> IntArray:
-    """Row of the shift in which each unit was sent; a unit is sent only on shift."""
-    n = len(units.starts)
-    if n == len(units):
-        return unit
-    all_units = np.concatenate([units.shift_unit, unit])
-    order = np.lexsort((np.arange(len(all_units)) >= n, np.concatenate([units.starts, at]), all_units))
-    latest = np.maximum.accumulate(np.where(order < n, order, 0))
-    shift = np.empty(len(all_units), dtype=np.int64)
-    shift[order] = latest
-    return shift[n:]
-
-
 def busy_on_duty(outcome: Outcome) -> tuple[IntArray, FloatArray, FloatArray]:
     """Give unit, start and end of every stretch in which a unit on shift was on a call."""
     units = outcome.units
-    unit, start, end = outcome.busy()
-    if not len(unit):
-        return unit, start, end
-    shift = _shift_at(units, unit, start)
+    unit, shift, start, end = outcome.busy()
+    late = np.flatnonzero(end > units.ends[shift])
     found = [(unit, start, np.minimum(end, units.ends[shift]))]
+    unit, shift, end = unit[late], shift[late], end[late]
     last_shift = units.first_shift[1:] - 1
-    while True:
+    while len(unit):
         more = (end > units.ends[shift]) & (shift < last_shift[unit])
         unit, end, shift = unit[more], end[more], shift[more] + 1
         again = units.starts[shift] < end
         unit, end, shift = unit[again], end[again], shift[again]
-        if not len(unit):
-            break
         found.append((unit, units.starts[shift], np.minimum(end, units.ends[shift])))
     return (
         np.concatenate([part[0] for part in found]),
@@ -109,7 +92,7 @@ def unit_minutes(outcome: Outcome, *, since: float = 0.0) -> UnitMinutes:
     """Minutes on duty, busy on shift and busy after its end, from ``since`` to the outcome's ``until``."""
     units, n, until = outcome.units, len(outcome.units), outcome.until
     on_duty = _sum(units.shift_unit, _clip(units.starts, units.ends, since, until), n)
-    unit, start, end = outcome.busy()
+    unit, _, start, end = outcome.busy()
     busy = _sum(unit, _clip(start, end, since, until), n)
     unit, start, end = busy_on_duty(outcome)
     on_shift = _sum(unit, _clip(start, end, since, until), n)
@@ -198,8 +181,8 @@ def _phase_minutes(outcome: Outcome, starts: FloatArray, ends: FloatArray) -> di
     turned = outcome.turned
     spans = {
         "turnout_and_drive": (
-            np.concatenate([outcome.assigned[served], turned[:, 2]]),
-            np.concatenate([outcome.on_scene[served], turned[:, 3]]),
+            np.concatenate([outcome.assigned[served], turned[:, 3]]),
+            np.concatenate([outcome.on_scene[served], turned[:, 4]]),
         ),
         "on_scene": (outcome.on_scene[served], leave),
         "to_hospital": (leave, there),
