@@ -1,10 +1,12 @@
 """The compare view of the staging page: both plans by every instrument, and why they differ."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from errors import InvalidInputError
 from models.busy_plan import Workload, expected_share
+from models.survival import DE_MAIO_SOURCE, de_maio
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
@@ -32,6 +34,7 @@ def compare_view(
                     ("Expected cover", *(_expected(v, workload) for v in (baseline, view))),
                     ("Queue (hypercube)", *(_queue(v) for v in (baseline, view))),
                     ("Simulated weeks", *_simulated(state)),
+                    ("Cardiac arrest: survive", *(_survival(v) for v in (baseline, view))),
                 ],
                 columns=["by", "today", "scenario"],
             ),
@@ -50,6 +53,10 @@ def compare_view(
             "Simulated: the week's rhythm, drives from where units are, hospitals. Where they differ, "
             "believe the one that leaves least out."
         )
+        note(
+            "Cardiac arrest only, every unit free, where the ambulance brings the first defibrillator (often "
+            f"it is the fire engine): {DE_MAIO_SOURCE}. Never read it as lives among all calls."
+        )
     with areas:
         _areas(inputs, view, baseline)
 
@@ -67,6 +74,15 @@ def _expected(view: StagingView, workload: Workload | None) -> str:
 
 def _queue(view: StagingView) -> str:
     return UNKNOWN if isinstance(view.busy, str) else f"{view.busy.coverage.share:.1%}"
+
+
+def _survival(view: StagingView) -> str:
+    conditions, demand = view.conditions, view.demand
+    before_s = conditions.call_handling_s + conditions.turnout_s
+    reached = np.isfinite(view.outcome.seconds)
+    chance = np.zeros(len(reached))
+    chance[reached] = de_maio((view.outcome.seconds[reached] + before_s) / 60)
+    return f"{demand.weight @ chance / demand.total:.1%}"
 
 
 def _simulated(state: ScenarioState) -> tuple[str, str]:

@@ -28,8 +28,8 @@ ROWS = (
 )
 WHAT_IT_DOES = (
     "Plays whole weeks call by call: the nearest free unit answers, also on its way home; calls wait when "
-    "none is free; units take people to hospital. Today's plan and this scenario meet the same calls. The first run "
-    "prepares the simulator for some seconds."
+    "none is free; units take people to hospital. Today's plan and this scenario meet the same calls. "
+    "The first run prepares the simulator for some seconds."
 )
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

@@ -188,7 +188,7 @@ def _show(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> Non
             ),
             hide_index=True,
             row_height=28,
-            height=28 * 7 + 10,
+            height=28 * 6 + 10,
             column_config={
                 "free": st.column_config.NumberColumn("Free", width=42, help="With so many units free …"),
                 "post": st.column_config.TextColumn("Add the post", width=116),

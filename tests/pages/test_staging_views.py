@@ -144,10 +144,13 @@ def test_the_compare_view_shows_every_instrument(
         "Expected cover",
         "Queue (hypercube)",
         "Simulated weeks",
+        "Cardiac arrest: survive",
     ]
     free, expected, queue = (float(value.rstrip("%")) for value in table["today"][:3])
     assert free > expected
     assert free > queue
+    survive = float(table["today"].iloc[4].rstrip("%"))
+    assert 0 < survive < 20
 
 
 @pytest.mark.slow
