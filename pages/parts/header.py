@@ -11,6 +11,9 @@ _STYLE = """
 .stMainBlockContainer { padding: 4rem 1.25rem .5rem 1.25rem; max-width: none; }
 .stMain [data-testid="stVerticalBlock"] { gap: .55rem; }
 .stMain [data-stale="true"] { opacity: .4; filter: grayscale(1); transition: none; }
+/* The map shows the dragged post's field by itself: it greys only where the answer takes its time. */
+.stMain [data-stale="true"]:has([data-testid="stBidiComponentIsolated"]) {
+  opacity: 1; transition: filter .1s linear .35s; }
 .cr-title { font-size: 1.35rem; font-weight: 650; line-height: 1.2; letter-spacing: -.01em; }
 .cr-title span { font-size: .92rem; font-weight: 400; opacity: .8; padding-left: .6rem; }
 .cr-demo { display: inline-block; font-size: .72rem; letter-spacing: .04em; padding: .12rem .5rem;
