@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-GRID_CELLS = 64
+GRID_CELLS = 32
 """Cells along the longer side of the grid that finds the nearest place."""
 COORDINATES = (("x_m", "y_m"), ("x", "y"))
 

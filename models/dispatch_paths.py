@@ -38,7 +38,8 @@ def _may_be_nearest(points: FloatArray, rivals: IntArray, x: float, y: float, wi
     whole diagonal farther from the middle than the place nearest to the middle (and a little, for rounding).
     """
     away = np.sqrt((points[rivals, 0] - x) ** 2 + (points[rivals, 1] - y) ** 2)
-    return rivals[away <= away.min() + 1.4143 * width]
+    near: IntArray = rivals[away <= away.min() + 1.4143 * width]
+    return near
 
 
 @njit(cache=True)

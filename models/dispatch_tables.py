@@ -256,7 +256,7 @@ def read_units(units: Table, n_places: int, rules: Rules, faults: Faults) -> Uni
         if "unit_type" in frame
         else np.full(len(frame), "ALS", object)
     )
-    strange = sorted({str(kind) for kind in kinds} - set(rules.serves))
+    strange = sorted({str(kind) for kind in set(kinds)} - set(rules.serves))
     faults.check(not strange, f"units.unit_type {strange} is unknown; name what it serves in serves")
     same = (post == post[first][unit]) & (kinds == kinds[first][unit])
     faults.check(same.all(), "a unit with several shifts must have the same post and type in all of them")
@@ -280,14 +280,16 @@ def _join_shifts(
     """Join shifts of a unit that touch or overlap, in order of unit and time."""
     order = np.lexsort((starts, unit))
     unit, starts, ends = unit[order].astype(np.int64), starts[order], ends[order]
+    touches = np.flatnonzero((unit[1:] == unit[:-1]) & (starts[1:] <= ends[:-1])) + 1
+    if not len(touches):
+        return unit, starts, ends
     latest = ends.copy()
     new = np.ones(len(unit), dtype=bool)
-    for i in range(1, len(unit)):
-        if unit[i] == unit[i - 1]:
-            new[i] = starts[i] > latest[i - 1]
-            if not new[i]:
-                latest[i] = max(latest[i], latest[i - 1])
-    last = np.append(new[1:], True) if len(new) else new
+    for i in range(touches[0], len(unit)):
+        if unit[i] == unit[i - 1] and starts[i] <= latest[i - 1]:
+            new[i] = False
+            latest[i] = max(latest[i], latest[i - 1])
+    last = np.append(new[1:], [True])
     return unit[new], starts[new], latest[last]
 
 
@@ -340,7 +342,7 @@ def check_hospitals(calls: Calls, hospitals: Hospitals, reached: BoolArray, faul
 
 
 def pack_calls(calls: Calls, order: IntArray | None, fixed_hospital: IntArray) -> "Records":
-    """Put the calls in the order in which they are ready (None: as they are), as the compiled rules take them."""
+    """Put the calls in the order in which they are ready (None: as they are) for the compiled rules."""
     from models.dispatch_kernel import CALL
 
     packed = np.zeros(len(calls), dtype=CALL)
