@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import simpy
@@ -57,11 +58,12 @@ class Service:
         self.column = {name: self.calls[name].tolist() for name in self.calls}
         to_hospital = self.travel[:, self.hospitals]
         self.hospital = [self.hospitals[h] for h in to_hospital.argmin(axis=1)]
+        self.until = float(self.calls["call_min"].iloc[-1])
         self.free_units = [0] * len(self.calls)
         self.rows: list[dict[str, Any]] = []
 
-    def run(self) -> pd.DataFrame:
-        """Answer every call, and write the table of calls."""
+    def run(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Answer every call, and write the tables of calls and units."""
         for name, rows in self.units_table.groupby("unit_id"):
             shifts = list(zip(rows["starts_min"], rows["ends_min"], strict=True))
             self.env.process(self.shifts(self.units[int(str(name))], shifts))
@@ -73,7 +75,22 @@ class Service:
         table["wait_min"] = table["assigned_min"] - table["call_min"]
         table["drive_min"] = table["on_scene_min"] - table["enroute_min"]
         table["response_min"] = table["on_scene_min"] - table["call_min"]
-        return table
+        return table, self.units_of(table)
+
+    def units_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Count the calls and the busy minutes of each unit."""
+        rows = []
+        for unit in self.units:
+            own = table[table["unit_id"] == unit.name]
+            shifts = self.units_table[self.units_table["unit_id"] == unit.name]
+            starts, ends = (
+                shifts["starts_min"].to_numpy(),
+                shifts["ends_min"].clip(upper=self.until).to_numpy(),
+            )
+            off = ends[np.searchsorted(starts, own["assigned_min"], side="right") - 1]
+            busy = (np.minimum(own["available_min"], off) - own["assigned_min"]).sum()
+            rows.append({"unit_id": unit.name, "calls": len(own), "busy_min": busy})
+        return pd.DataFrame(rows)
 
     def shifts(self, unit: Unit, shifts: list[tuple[float, float]]) -> Events:
         """Let a unit come on shift and go off again."""

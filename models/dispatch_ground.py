@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,9 @@ from scipy.sparse.csgraph import connected_components
 
 from errors import Faults, InvalidInputError
 from geo.crs import to_metres, utm_epsg
+from models.dispatch_records import PLACE, Records
 from models.dispatch_rules import HOURS_A_WEEK, Rules
 from models.dispatch_tables import Hospitals
-
-if TYPE_CHECKING:
-    from models.dispatch_kernel import Records
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -54,7 +51,7 @@ class Ground:
 
     travel: FloatArray
     next_place: npt.NDArray[np.int32]
-    places: "Records"
+    places: Records
     nearest_hospital: IntArray
     band_of_hour: IntArray
     grid: Grid
@@ -265,7 +262,6 @@ def prepare_ground(
     rules
         What the rules leave open.
     """
-    from models.dispatch_kernel import PLACE
     from models.dispatch_paths import find_next_places
 
     line = rules.en_route == "line"

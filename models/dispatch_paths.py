@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from models.dispatch_kernel import FloatArray, IntArray, SmallArray
+from models.dispatch_records import FloatArray, IntArray, SmallArray
 
 BLOCK = 8
 """Cells along the side of a block."""

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from errors import Faults
 from models.dispatch_ground import Drives, Ground, prepare_ground, read_drives, read_places
+from models.dispatch_records import LINE, SCALARS, TURNED, Records, World
 from models.dispatch_rules import Rules
 from models.dispatch_tables import (
     Calls,
@@ -25,9 +25,6 @@ from models.dispatch_tables import (
     read_hospitals,
     read_units,
 )
-
-if TYPE_CHECKING:
-    from models.dispatch_kernel import Records, World
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -167,15 +164,15 @@ def read_trace(
 
 def run(setting: Setting, calls: Calls, fixed_hospital: IntArray) -> Outcome:
     """Run calls that have been read."""
-    from models import dispatch_kernel as kernel
+    from models.dispatch_kernel import run as run_compiled
 
     rules, ground = setting.rules, setting.ground
     ready = calls.ready_min
     order = None if (np.diff(ready) >= 0).all() else np.argsort(ready, kind="stable")
     packed = pack_calls(calls, order, fixed_hospital)
-    lines = np.full(len(calls.needs) * rules.priorities, -1, dtype=kernel.LINE)
+    lines = np.full(len(calls.needs) * rules.priorities, -1, dtype=LINE)
     levels = rules.levels
-    world = kernel.World(
+    world = World(
         scalars=_scalars(rules, ground),
         travel=ground.travel,
         next_place=ground.next_place,
@@ -193,15 +190,13 @@ def run(setting: Setting, calls: Calls, fixed_hospital: IntArray) -> Outcome:
         can=abilities(rules, calls.needs),
         compliance=levels,
         filled=np.zeros(len(levels), dtype=np.bool_),
-        turned=np.zeros(len(calls) * rules.priorities if rules.preempt else 0, dtype=kernel.TURNED),
+        turned=np.zeros(len(calls) * rules.priorities if rules.preempt else 0, dtype=TURNED),
     )
-    kernel.run(world)
+    run_compiled(world)
     return _outcome(setting, calls, order, world)
 
 
-def _scalars(rules: Rules, ground: Ground) -> "Records":
-    from models.dispatch_kernel import SCALARS
-
+def _scalars(rules: Rules, ground: Ground) -> Records:
     packed, grid = np.zeros(1, dtype=SCALARS), ground.grid
     given = {
         "line": rules.en_route == "line",
@@ -217,7 +212,7 @@ def _scalars(rules: Rules, ground: Ground) -> "Records":
     return packed
 
 
-def _outcome(setting: Setting, calls: Calls, order: IntArray | None, world: "World") -> Outcome:
+def _outcome(setting: Setting, calls: Calls, order: IntArray | None, world: World) -> Outcome:
     names = ("unit", "shift", "sent_from", "how", "hospital", "free_before", "turned_away", *TIMES)
     record = {name: np.empty(len(calls), dtype=world.calls[name].dtype) for name in names}
     rows = slice(None) if order is None else order
@@ -248,7 +243,7 @@ def _outcome(setting: Setting, calls: Calls, order: IntArray | None, world: "Wor
     )
 
 
-def _status(calls: Calls, world: "World", unserved: npt.NDArray[np.bool_]) -> IntArray:
+def _status(calls: Calls, world: World, unserved: npt.NDArray[np.bool_]) -> IntArray:
     """Say why each call was not served; a call that could be waits until no unit comes on shift any more."""
     status = np.zeros(len(calls), dtype=np.int64)
     units, component = world.units, world.places["component"]

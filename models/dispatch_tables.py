@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,8 @@ import pandas as pd
 
 from errors import Faults
 from models.dispatch_draw import Draw, ServiceTimes, uniform
+from models.dispatch_records import CALL, SHIFT, UNIT, Records
 from models.dispatch_rules import Rules
-
-if TYPE_CHECKING:
-    from models.dispatch_kernel import Records
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -341,10 +339,8 @@ def check_hospitals(calls: Calls, hospitals: Hospitals, reached: BoolArray, faul
     return fixed
 
 
-def pack_calls(calls: Calls, order: IntArray | None, fixed_hospital: IntArray) -> "Records":
+def pack_calls(calls: Calls, order: IntArray | None, fixed_hospital: IntArray) -> Records:
     """Put the calls in the order in which they are ready (None: as they are) for the compiled rules."""
-    from models.dispatch_kernel import CALL
-
     packed = np.zeros(len(calls), dtype=CALL)
     given = {
         "ready": calls.ready_min,
@@ -366,10 +362,8 @@ def pack_calls(calls: Calls, order: IntArray | None, fixed_hospital: IntArray) -
     return packed
 
 
-def pack_units(units: Units, component: IntArray, rules: Rules) -> "Records":
+def pack_units(units: Units, component: IntArray, rules: Rules) -> Records:
     """Put the units as the compiled rules take them; before minute 0 every one stands at its post."""
-    from models.dispatch_kernel import UNIT
-
     kinds = sorted(rules.serves)
     packed = np.zeros(len(units), dtype=UNIT)
     first = units.first_shift
@@ -399,10 +393,8 @@ def pack_units(units: Units, component: IntArray, rules: Rules) -> "Records":
     return packed
 
 
-def pack_shifts(units: Units) -> "Records":
+def pack_shifts(units: Units) -> Records:
     """Put the shifts as the compiled rules take them."""
-    from models.dispatch_kernel import SHIFT
-
     packed = np.zeros(len(units.starts), dtype=SHIFT)
     packed["starts"], packed["ends"] = units.starts, units.ends
     return packed
