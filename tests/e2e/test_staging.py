@@ -1,6 +1,7 @@
 """A planner at work: every page opens on both cities, and a dragged post changes who is reached."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def demo_url(start_app: StartApp, demo_city_dir: Path) -> str:
 
 def _settle(page: Page) -> None:
     page.wait_for_function(SETTLED, timeout=60_000)
+
+
+def _change(page: Page, act: Callable[[], None]) -> None:
+    """Do something that changes the scenario, and wait until its page has settled."""
+    before = page.evaluate("location.search")
+    act()
+    page.wait_for_function("(before) => location.search !== before", arg=before, timeout=30_000)
+    _settle(page)
 
 
 def _marker(page: Page, post_id: str) -> Locator:
@@ -85,16 +94,13 @@ def test_closing_the_bridge_and_undoing_it(extract_url: str, open_page: OpenPage
     _settle(page)
     before = _figures(page)
     # The one post on the west bank is emptied, then the bridge is closed: Algiers is out of reach.
-    _marker(page, "P05").click()
-    page.wait_for_url(re.compile("scenario="))
-    _settle(page)
+    _change(page, _marker(page, "P05").click)
     page.get_by_role("combobox", name="Closed").click()
-    page.get_by_role("option", name=re.compile("Crescent City Connection")).click()
+    _change(page, page.get_by_role("option", name=re.compile("Crescent City Connection")).click)
     page.keyboard.press("Escape")
     expect(page.locator(".cr-value").nth(2)).to_contain_text(re.compile(r"^0%"))
     for _ in range(2):
-        page.get_by_role("button", name="Undo").click()
-        _settle(page)
+        _change(page, page.get_by_role("button", name="Undo").click)
     expect(page.get_by_role("button", name="Reset")).to_be_disabled()
     assert _figures(page) == before
     assert "scenario=" not in page.url
