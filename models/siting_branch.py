@@ -138,7 +138,8 @@ class _Relaxation:
                 row_upper=np.array([0.0] * m + [columns.units, np.inf][: len(sums)]),
                 integer=np.zeros(c + len(row), dtype=bool),
                 maximise=True,
-            )
+            ),
+            large=True,
         )
 
 
