@@ -9,7 +9,7 @@ from pages.parts.header import page_header
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_compare import compare_view
 from pages.parts.staging_controls import staging_controls
-from pages.parts.staging_inputs import staging_inputs, view_scenario
+from pages.parts.staging_inputs import cached_view, staging_inputs
 from pages.parts.staging_map import Mode, staging_map
 from pages.parts.staging_results import staging_figures, staging_tables
 from pages.parts.staging_simulate import simulate_view
@@ -46,8 +46,10 @@ def staging(city: City) -> None:
         )
     mode: Mode = "Gained and lost" if chosen == "Gained and lost" else "Minutes"
     try:
-        view = view_scenario(inputs, state.current)
-        baseline = view_scenario(inputs, state.like_with_like())
+        view, baseline = (
+            cached_view(inputs, city.version, scenario.to_json())
+            for scenario in (state.current, state.like_with_like())
+        )
     except InvalidInputError as error:
         middle.error(f"**This scenario cannot be shown.** {error}", icon=":material/report:")
         state.write_address()

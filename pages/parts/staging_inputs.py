@@ -216,6 +216,12 @@ def view_scenario(inputs: StagingInputs, scenario: Scenario) -> StagingView:
     return StagingView(plan, demand, conditions, outcome, beyond, _busy(inputs, scenario, outcome, demand))
 
 
+@st.cache_resource(show_spinner=False, max_entries=8)
+def cached_view(_inputs: StagingInputs, version: str, scenario: str) -> StagingView:  # noqa: ARG001
+    """Evaluate a scenario, given as JSON, once: today's plan and every step back are asked for again."""
+    return view_scenario(_inputs, Scenario.from_json(scenario))
+
+
 def _busy(inputs: StagingInputs, scenario: Scenario, outcome: Outcome, demand: Demand) -> BusyOutcome | str:
     workload = inputs.workload(scenario)
     if workload is None:
