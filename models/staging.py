@@ -133,10 +133,10 @@ def evaluate(
 
     field_s = merged_field(rows_s, post_access_m, conditions)
     seconds = drive_seconds(field_s, demand, access_kph=conditions.access_kph)
-    post_seconds = _post_seconds(rows_s, post_access_m, demand, conditions)
+    from_posts_s = post_seconds(rows_s, post_access_m, demand, conditions)
     return Outcome(
         field_s=field_s,
-        post_seconds=post_seconds,
+        post_seconds=from_posts_s,
         seconds=seconds,
         coverage=coverage(
             seconds,
@@ -145,7 +145,7 @@ def evaluate(
             slow_seconds=seconds_at(_at_speed(conditions, conditions.speed_low)),
             fast_seconds=seconds_at(_at_speed(conditions, conditions.speed_high)),
         ),
-        sole_share=sole_share(post_seconds, demand, budget_s),
+        sole_share=sole_share(from_posts_s, demand, budget_s),
     )
 
 
@@ -153,10 +153,10 @@ def _at_speed(conditions: Conditions, factor: float) -> Conditions:
     return replace(conditions, speed_factor=conditions.speed_factor * factor)
 
 
-def _post_seconds(
+def post_seconds(
     rows_s: npt.NDArray[np.float32], post_access_m: FloatArray, demand: Demand, conditions: Conditions
 ) -> FloatArray:
-    """(n_posts, n) seconds from each post to each place."""
+    """(n_posts, n) seconds of driving from each post to each place; arguments as in `evaluate`."""
     access_s = np.asarray(post_access_m, dtype=np.float64) / (conditions.access_kph / 3.6)
     street_s = drive_seconds(
         rows_s / np.float32(conditions.speed_factor), demand, access_kph=conditions.access_kph

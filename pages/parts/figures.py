@@ -40,7 +40,6 @@ _STYLE = """
 .cr-figures { display: grid; gap: .5rem .75rem;
               grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
 .cr-figure { border-top: 2px solid var(--st-border-color, rgba(128, 128, 128, .35)); padding-top: .3rem; }
-.cr-figure.is-stale { opacity: .35; }
 .cr-label { font-size: .78rem; line-height: 1.2; opacity: .8; cursor: help; }
 .cr-value { font-size: 2rem; font-weight: 650; line-height: 1.15; letter-spacing: -.02em;
             font-variant-numeric: tabular-nums; }

@@ -64,8 +64,6 @@ class StagingInputs:
     observed
         Calls a day and minutes a call keeps its unit, as counted from the city's unit responses; None where
         it gives none, and the profile's assumption holds.
-    stand_in
-        Whether the calls are another agency's, because the city gives no medical calls.
     """
 
     city: City
@@ -80,7 +78,6 @@ class StagingInputs:
     call_first: npt.NDArray[np.bool_]
     days: float | None
     observed: SetWorkload | None
-    stand_in: bool
 
     @property
     def network(self) -> RoadNetwork:
@@ -242,7 +239,7 @@ def prepare_staging(city: City) -> StagingInputs:
     """Prepare a city: snap its calls and posts, and find their neighborhoods."""
     regions = city.areas("neighborhoods")
     network = city.network
-    calls, stand_in = _demand_calls(city)
+    calls = _demand_calls(city)
     places, place_of_call = distinct_places(calls["lon"], calls["lat"])
     node, access_m = (
         network.snap(places[:, 0], places[:, 1])
@@ -266,18 +263,17 @@ def prepare_staging(city: City) -> StagingInputs:
         call_first=(calls["priority"].fillna("") == first).to_numpy(dtype=bool),
         days=(timed.max() - timed.min()).total_seconds() / 86_400 if len(timed) > 1 else None,
         observed=_observed_workload(city),
-        stand_in=stand_in,
     )
 
 
-def _demand_calls(city: City) -> tuple[pd.DataFrame, bool]:
+def _demand_calls(city: City) -> pd.DataFrame:
     """Medical calls; where the city gives none, all calls as a stand-in."""
     if not city.has("calls"):
         none = pd.DataFrame(columns=["lon", "lat", "priority"], dtype=float)
-        return none.assign(opened_at=pd.Series([], dtype="datetime64[us, UTC]")), False
+        return none.assign(opened_at=pd.Series([], dtype="datetime64[us, UTC]"))
     calls = city.table("calls")
     medical = calls["agency"].isin(city.profile.medical_agencies)
-    return (calls[medical], False) if medical.any() else (calls, True)
+    return calls[medical] if medical.any() else calls
 
 
 def _observed_workload(city: City) -> SetWorkload | None:

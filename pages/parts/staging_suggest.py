@@ -10,10 +10,10 @@ import streamlit as st
 
 from models import edits
 from models.compliance import ComplianceTable, MovesStep, how_often_chosen, moves_curve, solve_compliance
-from models.coverage import Demand, drive_seconds
+from models.coverage import Demand
 from models.scenario import Scenario, SetDemand
 from models.siting import solve_mclp
-from models.staging import Conditions
+from models.staging import Conditions, post_seconds
 from pages.parts.job import Job
 from pages.parts.job_view import watch_job
 from pages.parts.notes import note
@@ -132,14 +132,8 @@ def _start(
 def reach_matrix(inputs: StagingInputs, demand: Demand, conditions: Conditions) -> BoolArray:
     """(n_places, n_posts) whether a unit at each of the city's posts reaches each place in time."""
     rows_s, access_m = inputs.times.from_candidates(inputs.posts)
-    access_s = access_m / (conditions.access_kph / 3.6)
-    columns = [
-        drive_seconds(row / np.float32(conditions.speed_factor), demand, access_kph=conditions.access_kph)
-        + door_s
-        <= conditions.budget_s()
-        for row, door_s in zip(rows_s, access_s, strict=True)
-    ]
-    return np.column_stack(columns)
+    reached: BoolArray = conditions.budget_s() >= post_seconds(rows_s, access_m, demand, conditions).T
+    return reached
 
 
 def _other_conditions(
