@@ -9,8 +9,8 @@ to be read in the ``on_event`` callback::
     {"type": "toggle", "id": "P07"}
     {"type": "remove", "id": "P07"}
 
-Each event also carries ``seq``, its number. The map holds further events back until the page has answered the
-one before, so none is lost while a run lasts.
+A dot that is picked goes to ``on_pick`` by its id. Each event also carries ``seq``, its number. The map holds
+further events back until the page has answered the one before, so none is lost while a run lasts.
 """
 
 import base64
@@ -90,6 +90,22 @@ class MapHexes:
 
 
 @dataclass(frozen=True)
+class MapDots:
+    """Places that can be pointed at and picked, up to a few thousand; (n,) each.
+
+    ``labels`` are the texts of the tooltips; the dot of the id ``chosen`` wears a ring. The first lie lowest.
+    """
+
+    ids: Sequence[str]
+    lon: npt.ArrayLike
+    lat: npt.ArrayLike
+    colours: Sequence[str]
+    radius_px: npt.ArrayLike
+    labels: Sequence[str]
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
 class MapHeat:
     """A soft surface: weights at points, spread by a Gaussian of ``kernel_m`` metres (standard deviation).
 
@@ -139,12 +155,14 @@ def city_map(
     posts: Sequence[MapPost] = (),
     areas: Sequence[MapArea] = (),
     hexes: MapHexes | None = None,
+    dots: MapDots | None = None,
     heat: MapHeat | None = None,
     live: LiveField | None = None,
     legend: Sequence[LegendEntry] = (),
     note: str = "",
     stale: bool = False,
     on_event: Callable[[], None] | None = None,
+    on_pick: Callable[[str], None] | None = None,
     label: str = "Map of the city",
 ) -> None:
     """Show the map; call it with the same ``key`` at every run.
@@ -157,7 +175,7 @@ def city_map(
         From `pages.parts.ground.ground_url`.
     height
         Pixels.
-    posts, areas, hexes, heat, legend
+    posts, areas, hexes, dots, heat, legend
         What to draw.
     live
         Colours streets in the browser while a post is dragged; the colours stay until fresh areas arrive.
@@ -166,8 +184,10 @@ def city_map(
     stale
         Draws areas, heat and hexagons grey.
     on_event
-        Called when a person has moved, added, switched or removed a post; without it the map is for reading
-        only.
+        Called when a person has moved, added, switched or removed a post; without it posts stay where they
+        are.
+    on_pick
+        Called with the id of the dot that a person has clicked.
     label
         What a screen reader calls the map.
 
@@ -177,14 +197,18 @@ def city_map(
         With every fault of the arguments: a number that is missing or not finite, lists that differ in
         length, two posts of one id.
     """
-    _check(posts, hexes, heat, live)
+    _check(posts, hexes, dots, heat, live)
     acknowledged = f"{key}.acknowledged"
     st.session_state.setdefault(acknowledged, 0)
 
     def handle() -> None:
         event = st.session_state[key].event
-        if event is not None and on_event is not None:
-            st.session_state[acknowledged] = event["seq"]
+        if event is None:
+            return
+        st.session_state[acknowledged] = event["seq"]
+        if event["type"] == "pick" and on_pick is not None:
+            on_pick(event["id"])
+        elif event["type"] != "pick" and on_event is not None:
             on_event()
 
     data = {
@@ -196,6 +220,7 @@ def city_map(
         "posts": [asdict(post) for post in posts],
         "areas": [_encode_area(area) for area in areas],
         "hexes": _encode_hexes(hexes),
+        "dots": _encode_dots(dots),
         "heat": _encode_heat(heat),
         "live": _encode_live(live),
         "legend": [asdict(entry) for entry in legend],
@@ -282,6 +307,20 @@ def _encode_hexes(hexes: MapHexes | None) -> Mapping[str, Any] | None:
     }
 
 
+def _encode_dots(dots: MapDots | None) -> Mapping[str, Any] | None:
+    if dots is None:
+        return None
+    return {
+        "ids": list(dots.ids),
+        "lon": np.asarray(dots.lon, dtype=np.float64).round(6).tolist(),
+        "lat": np.asarray(dots.lat, dtype=np.float64).round(6).tolist(),
+        "colours": list(dots.colours),
+        "radius": np.asarray(dots.radius_px, dtype=np.float64).round(1).tolist(),
+        "labels": list(dots.labels),
+        "chosen": dots.chosen,
+    }
+
+
 def _encode_heat(heat: MapHeat | None) -> Mapping[str, Any] | None:
     if heat is None:
         return None
@@ -312,7 +351,11 @@ def _encode_live(live: LiveField | None) -> Mapping[str, Any] | None:
 
 
 def _check(
-    posts: Sequence[MapPost], hexes: MapHexes | None, heat: MapHeat | None, live: LiveField | None
+    posts: Sequence[MapPost],
+    hexes: MapHexes | None,
+    dots: MapDots | None,
+    heat: MapHeat | None,
+    live: LiveField | None,
 ) -> None:
     faults = Faults()
     ids = [post.id for post in posts]
@@ -322,6 +365,14 @@ def _check(
     if hexes is not None:
         lengths = {len(hexes.cells), len(hexes.colours), len(hexes.labels)}
         faults.check(len(lengths) == 1, "hexagons need one colour and one label for each cell")
+    if dots is not None:
+        numbers = [np.asarray(a, dtype=np.float64) for a in (dots.lon, dots.lat, dots.radius_px)]
+        lengths = {len(dots.ids), len(dots.colours), len(dots.labels), *(len(a) for a in numbers)}
+        faults.check(len(lengths) == 1, "dots need one place, colour, radius and label for each id")
+        faults.check(len(set(dots.ids)) == len(dots.ids), "two dots have the same id")
+        faults.check(
+            all(np.isfinite(a).all() for a in numbers), "a dot has a place or a radius that is missing"
+        )
     if heat is not None:
         arrays = [np.asarray(a, dtype=np.float64) for a in (heat.lon, heat.lat, heat.weight)]
         faults.check(

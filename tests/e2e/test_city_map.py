@@ -312,6 +312,22 @@ def test_hexagons_tell_their_figures(open_map: OpenMap) -> None:
     expect(page.get_by_role("tooltip")).to_have_text("12 calls")
 
 
+def test_dots_tell_their_names_and_one_is_picked_by_a_click(open_map: OpenMap) -> None:
+    page = open_map("?dots=1&fixed=1").page
+    x, y = place_on_screen(page, WEST + 14 * STEP, SOUTH + 9 * STEP)
+    page.wait_for_timeout(500)
+    page.mouse.move(x, y)
+    page.mouse.move(x + 2, y + 1)
+    expect(page.get_by_role("tooltip")).to_have_text("The blue one")
+    page.mouse.click(x, y)
+
+    (event,) = events(page, 1)
+    assert event == {"type": "picked", "id": "blue"}
+    page.mouse.click(x + 60, y + 60)
+    page.wait_for_timeout(500)
+    assert len(events(page, 1)) == 1
+
+
 def test_a_map_for_reading_has_nothing_to_drag(open_map: OpenMap) -> None:
     page = open_map("?fixed=1").page
     before = centre(marker(page, "A"))

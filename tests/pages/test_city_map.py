@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from errors import InvalidInputError
 from pages.parts.city_map import (
     LiveField,
+    MapDots,
     MapHeat,
     MapHexes,
     MapPost,
@@ -108,6 +109,7 @@ def test_all_faults_come_in_one_message() -> None:
                 MapPost("A", "Post B", -90, math.inf, "off"),
             ],
             hexes=MapHexes(["88446c3313fffff"], [], ["a"]),
+            dots=MapDots(["a", "a"], [-90.0, math.nan], [30.0, 30.0], ["#ffffff"], [3, 3], ["", ""]),
             heat=MapHeat([-90.0], [math.nan], [1.0], 0, ["#ffffff"]),
             live=LiveField([120, 60], ["#00674B"], 0, source_access=False, speed_factor_by_class=[0.0]),
         )
@@ -116,6 +118,9 @@ def test_all_faults_come_in_one_message() -> None:
         "two posts have the same id",
         "no place: Post A, Post B",
         "one colour and one label for each cell",
+        "dots need one place, colour, radius and label",
+        "two dots have the same id",
+        "a dot has a place or a radius that is missing",
         "a place or a weight that is missing",
         "kernel_m",
         "one colour for each threshold",
@@ -130,6 +135,7 @@ def test_the_page_sends_plain_numbers(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CRESCENT_CITIES", str(tmp_path))
     at = AppTest.from_file(map_app.__file__, default_timeout=30)
     at.query_params["hexes"] = "1"
+    at.query_params["dots"] = "1"
     at.run()
 
     assert not at.exception
@@ -144,6 +150,7 @@ def test_the_page_sends_plain_numbers(tmp_path: Path, monkeypatch: pytest.Monkey
     post = map_app.POSTS["A"]
     assert shapely.contains(first, shapely.Point(post["lon"], post["lat"]))
     assert all(shapely.is_valid(unpack(area)) for area in data["areas"])
+    assert data["dots"]["ids"] == list(map_app.DOTS)
     assert len(data["hexes"]["cells"]) == len(data["hexes"]["labels"]) == 7
 
 

@@ -77,6 +77,7 @@ class CityMap {
     this.deck = new DeckLayer(this.deckHost, id, {
       onView: (state) => this.#viewFromDeck(state),
       onHover: (text, x, y) => this.furniture.tooltip(text, x, y),
+      onPick: (id) => this.send({ type: "pick", id }),
       onFault: (message) => this.furniture.fault(message),
     });
     this.#listen();
@@ -218,7 +219,7 @@ class CityMap {
       this.legendPlaced = true;
     }
     if (!data.editable && this.adding) this.setAdding(false);
-    this.deck.show(data.hexes);
+    this.deck.show({ hexes: data.hexes, dots: data.dots });
     this.redraw("view");
   }
 

@@ -1,4 +1,4 @@
-// deck.gl: it moves the view and carries hexagons that can be pointed at. Loaded once a page, from pydeck's own bundle.
+// deck.gl: it moves the view and carries hexagons and dots that can be pointed at. Loaded once a page, from pydeck's own bundle.
 
 let loading = null;
 
@@ -24,11 +24,12 @@ const rgba = (hex, opacity) => [
 ];
 
 export class DeckLayer {
-  constructor(host, id, { onView, onHover, onFault }) {
+  constructor(host, id, { onView, onHover, onPick, onFault }) {
     this.host = host;
     this.id = `crescent-${id}`;
     this.onView = onView;
     this.onHover = onHover;
+    this.onPick = onPick;
     this.onFault = onFault;
     this.instance = null;
     this.shown = null;
@@ -49,9 +50,11 @@ export class DeckLayer {
       controller: { dragRotate: false, touchRotate: false, keyboard: false, inertia: false },
       viewState: view.deckState,
       onViewStateChange: ({ viewState }) => this.onView(viewState),
-      onError: () => this.onFault("This browser lacks WebGL: no hexagons; buttons and arrow keys move the map."),
+      onError: () => this.onFault("This browser lacks WebGL: no hexagons or dots; buttons and arrow keys move the map."),
       onHover: ({ object, x, y }) => this.onHover(object === undefined ? null : object?.label ?? null, x, y),
-      getCursor: ({ isDragging }) => (isDragging ? "grabbing" : "inherit"),
+      onClick: ({ object }) => object?.id !== undefined && this.onPick(object.id),
+      pickingRadius: 4,
+      getCursor: ({ isDragging, isHovering }) => (isDragging ? "grabbing" : isHovering && this.wanted?.dots ? "pointer" : "inherit"),
       layers: [],
       // deck makes its canvas a stop of the Tab key; the map around it is one already.
       onLoad: () => {
@@ -67,23 +70,25 @@ export class DeckLayer {
     this.instance?.setProps({ viewState: view.deckState });
   }
 
-  show(hexes) {
-    this.wanted = hexes;
-    const text = hexes ? JSON.stringify(hexes) : "";
+  show(wanted) {
+    this.wanted = wanted;
+    const text = JSON.stringify(wanted ?? null);
     if (!this.instance || text === this.shown) return;
     this.shown = text;
-    if (!hexes) {
-      this.instance.setProps({ layers: [] });
-      return;
-    }
-    const rows = hexes.cells.map((cell, i) => ({
-      cell,
-      label: hexes.labels[i],
-      colour: rgba(hexes.colours[i], hexes.opacity),
-    }));
-    const layer = new this.library.H3HexagonLayer({
+    const layers = [];
+    if (wanted?.hexes) layers.push(this.#hexes(wanted.hexes));
+    if (wanted?.dots) layers.push(...this.#dots(wanted.dots));
+    this.instance.setProps({ layers });
+  }
+
+  #hexes(hexes) {
+    return new this.library.H3HexagonLayer({
       id: `${this.id}-hexes`,
-      data: rows,
+      data: hexes.cells.map((cell, i) => ({
+        cell,
+        label: hexes.labels[i],
+        colour: rgba(hexes.colours[i], hexes.opacity),
+      })),
       getHexagon: (row) => row.cell,
       getFillColor: (row) => row.colour,
       extruded: false,
@@ -93,6 +98,50 @@ export class DeckLayer {
       autoHighlight: true,
       highlightColor: [0, 0, 0, 60],
     });
-    this.instance.setProps({ layers: [layer] });
+  }
+
+  // The chosen dot's ring is a layer of its own, so that it lies above its neighbours.
+  #dots(dots) {
+    const rows = dots.ids.map((id, i) => ({
+      id,
+      label: dots.labels[i],
+      place: [dots.lon[i], dots.lat[i]],
+      radius: dots.radius[i],
+      colour: rgba(dots.colours[i], 1),
+    }));
+    const common = {
+      getPosition: (row) => row.place,
+      radiusUnits: "pixels",
+      lineWidthUnits: "pixels",
+      stroked: true,
+    };
+    const chosen = rows.filter(({ id }) => id === dots.chosen);
+    return [
+      new this.library.ScatterplotLayer({
+        ...common,
+        id: `${this.id}-dots`,
+        data: rows,
+        getRadius: (row) => row.radius,
+        getFillColor: (row) => row.colour,
+        getLineColor: [255, 255, 255, 200],
+        getLineWidth: 0.75,
+        pickable: true,
+        autoHighlight: true,
+        highlightColor: [255, 255, 255, 90],
+      }),
+      new this.library.ScatterplotLayer({
+        ...common,
+        id: `${this.id}-chosen`,
+        data: chosen,
+        filled: false,
+        getRadius: (row) => row.radius + 5,
+        getLineColor: wantedRing(this.host),
+        getLineWidth: 3,
+      }),
+    ];
   }
 }
+
+// The ring is black on a light ground and white on a dark one.
+const wantedRing = (host) =>
+  host.closest("[data-theme]")?.dataset.theme === "dark" ? [255, 255, 255, 255] : [0, 0, 0, 255];

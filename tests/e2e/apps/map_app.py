@@ -9,7 +9,7 @@ import h3
 import shapely
 import streamlit as st
 
-from pages.parts.city_map import LiveField, MapArea, MapHexes, MapPost, city_map
+from pages.parts.city_map import LiveField, MapArea, MapDots, MapHexes, MapPost, city_map
 from pages.parts.ground import ground_url
 from pages.parts.server import routes
 from tests.e2e.apps.tiny_city import SOUTH, STEP, WEST, TinyCity
@@ -26,6 +26,7 @@ POSTS: dict[str, dict[str, Any]] = {
         "removable": True,
     },
 }
+DOTS = {"red": (6, 6), "blue": (14, 9)}
 CLOSED_EDGES = (30, 31, 500)
 SPEED_FACTOR = {"motorway": 0.8, "residential": 1.25}
 
@@ -44,6 +45,11 @@ def handle() -> None:
     else:
         place = {"lon": event["lon"], "lat": event["lat"]}
         posts[f"N{len(posts)}"] = {"label": "New post", "state": "staffed", "removable": True, **place}
+
+
+def picked(name: str) -> None:
+    st.session_state["picked"] = name
+    st.session_state["log"].append({"type": "picked", "id": name})
 
 
 @st.fragment
@@ -68,6 +74,17 @@ def body(city: TinyCity) -> None:
             if post["state"] == "staffed"
         ],
         hexes=MapHexes(cells, ["#E69F00"] * len(cells), ["12 calls"] * len(cells)) if with_hexes else None,
+        dots=MapDots(
+            ids=list(DOTS),
+            lon=[WEST + x * STEP for x, _ in DOTS.values()],
+            lat=[SOUTH + y * STEP for _, y in DOTS.values()],
+            colours=["#D55E00", "#0072B2"],
+            radius_px=[7, 7],
+            labels=["The red one", "The blue one"],
+            chosen=st.session_state.get("picked", ""),
+        )
+        if "dots" in st.query_params
+        else None,
         live=LiveField(
             thresholds_s=[60, 120, 240],
             colours=["#00674B", "#4FB08C", "#BFE0CF"],
@@ -79,6 +96,7 @@ def body(city: TinyCity) -> None:
         note="Tiny city: synthetic data",
         stale="stale" in st.query_params,
         on_event=None if "fixed" in st.query_params else handle,
+        on_pick=picked,
     )
     st.code(json.dumps(st.session_state["log"]), language=None)
 
