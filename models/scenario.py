@@ -25,6 +25,13 @@ DEMAND_SOURCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+SPEED_SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "assumed": "those that the profile assumes",
+        "fitted": "those fitted to the city's own unit responses",
+    }
+)
+
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -202,6 +209,23 @@ class SetSpeedFactor(_FactorChange):
 
 
 @dataclass(frozen=True)
+class SetSpeeds(Change):
+    """Say which speeds are driven at: one of `SPEED_SOURCES`."""
+
+    kind: ClassVar[str] = "set_speeds"
+    source: str
+
+    @override
+    def sentence(self, names: Mapping[str, str] = NO_NAMES) -> str:
+        return f"Speeds are {SPEED_SOURCES[self.source]}."
+
+    @override
+    def faults(self) -> list[str]:
+        fine = isinstance(self.source, str) and self.source in SPEED_SOURCES
+        return [] if fine else [f"speeds must be one of {', '.join(SPEED_SOURCES)}"]
+
+
+@dataclass(frozen=True)
 class SetTarget(Change):
     """Set the response target in minutes, from the call received to the first unit on scene."""
 
@@ -303,6 +327,7 @@ CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
             CloseRoad,
             ScaleDemand,
             SetSpeedFactor,
+            SetSpeeds,
             SetTarget,
             SetClock,
             SetWorkload,

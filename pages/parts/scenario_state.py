@@ -12,13 +12,14 @@ from models.scenario import (
     SetDemand,
     SetHourOfWeek,
     SetSpeedFactor,
+    SetSpeeds,
     SetTarget,
     SetWorkload,
 )
 
 PARAMETER = "scenario"
 UNDO_STEPS = 100
-CONDITIONS = (SetClock, SetDemand, SetHourOfWeek, SetSpeedFactor, SetTarget, SetWorkload)
+CONDITIONS = (SetClock, SetDemand, SetHourOfWeek, SetSpeedFactor, SetSpeeds, SetTarget, SetWorkload)
 """Changes that hold for every plan: two plans are compared under the same ones."""
 
 

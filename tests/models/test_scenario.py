@@ -19,6 +19,7 @@ from models.scenario import (
     SetHourOfWeek,
     SetOrder,
     SetSpeedFactor,
+    SetSpeeds,
     SetTarget,
     SetUnits,
     SetWorkload,
@@ -35,6 +36,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(CloseRoad, post_ids),
     st.builds(ScaleDemand, st.floats(0.1, 10)),
     st.builds(SetSpeedFactor, st.floats(0.1, 10)),
+    st.builds(SetSpeeds, st.sampled_from(["assumed", "fitted"])),
     st.builds(SetTarget, st.floats(0.5, 120)),
     st.builds(SetClock, st.floats(0, 3600), st.floats(0, 3600)),
     st.builds(SetWorkload, st.floats(0.1, 9000), st.floats(0.1, 500)),
@@ -102,12 +104,16 @@ def test_sentences_name_the_posts() -> None:
         "Touro is moved to 29.95000, -90.07000.",
         "The hour is Saturday, 22:00 to 22:59.",
     )
+    assert Scenario("x").having(SetSpeeds("fitted")).sentences() == (
+        "Speeds are those fitted to the city's own unit responses.",
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ([{"kind": "fly"}], "no change of kind 'fly'"),
+        ([{"kind": "set_speeds", "source": "guessed"}], "speeds must be one of assumed, fitted"),
         ([{"kind": "set_units"}], "missing or unknown fields: units"),
         ([{"kind": "set_units", "units": 3, "extra": 1}], "missing or unknown fields: extra"),
         ([{"kind": "set_units", "units": -1}], "zero or more"),
