@@ -177,4 +177,4 @@ def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
-    assert len(CHANGE_TYPES) == 13
+    assert len(CHANGE_TYPES) == 14
