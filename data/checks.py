@@ -12,7 +12,7 @@ import shapely
 from pandera.errors import SchemaErrors
 
 from data.columns import convert
-from data.profile import Box
+from data.profile_roads import Box
 from data.quarantine import Reasons, as_records, quarantine_frame
 from data.schemas import TableRule, pandas_dtype, table_schema
 
@@ -37,6 +37,7 @@ _KIND_WORDS: Mapping[str, str] = {
     "flag": "true or false",
     "maybe_flag": "true or false",
     "time": "a time with its time zone",
+    "date": "a date such as 2015-06-30",
     "text": "text",
 }
 

@@ -9,6 +9,7 @@ import pandas as pd
 from data.schemas import Kind, pandas_dtype, reading_dtype
 
 _ZONED = r"(?:Z|[+-]\d{2}:?\d{2})$"
+_MIDNIGHT = r"\d{4}-\d{2}-\d{2}(?:[T ]00:00:00(?:\.0+)?)?"
 _TRUE_OR_FALSE = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
 
@@ -42,6 +43,8 @@ def convert(
         converted = values.map(_plain_text, na_action="ignore").astype(dtype)
     elif kind == "time":
         converted = _times(values, timezone)
+    elif kind == "date":
+        converted = _dates(values)
     elif kind in {"flag", "maybe_flag"}:
         keys = values.map(lambda value: str(value).strip().lower(), na_action="ignore")
         converted = keys.map(_TRUE_OR_FALSE).astype(dtype)
@@ -86,3 +89,10 @@ def _times(values: "pd.Series[Any]", timezone: str) -> "pd.Series[Any]":
     parsed = pd.to_datetime(zoned, errors="coerce", utc=True, format="ISO8601")
     times: pd.Series[Any] = parsed.dt.tz_convert(timezone).astype(dtype)
     return times
+
+
+def _dates(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    text = values.map(_plain_text, na_action="ignore").astype("str").str.strip()
+    days = text.where(text.str.fullmatch(_MIDNIGHT, na=False)).str[:10]
+    dates: pd.Series[Any] = pd.to_datetime(days, errors="coerce", format="%Y-%m-%d").astype("datetime64[us]")
+    return dates

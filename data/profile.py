@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 import shapely
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from data.profile_base import FrozenModel as _Frozen
+from data.profile_base import Text
+from data.profile_outlets import OutletRules
 from errors import CityFolderError, Faults
 
 HOURS_A_DAY = 24
@@ -22,12 +25,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=3)]
 Kph = Annotated[float, Field(gt=0, le=200)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
-Text = Annotated[str, Field(min_length=1)]
 Box = tuple[float, float, float, float]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 def _check_box(box: Box) -> Box:
@@ -178,7 +176,7 @@ class CityProfile(_Frozen):
     timezone: str
     utm_epsg: int
     bbox: Box
-    words: dict[str, str] = {}
+    words: dict[str, str] = Field(default_factory=dict)
     standards: tuple[Standard, ...]
     speeds: dict[str, Kph]
     speed_range: Range
@@ -190,6 +188,7 @@ class CityProfile(_Frozen):
     medical_agencies: tuple[Text, ...]
     hospitals: Hospitals | None = None
     posts: Posts | None = None
+    outlets: OutletRules | None = None
 
     @field_validator("timezone")
     @classmethod

@@ -91,7 +91,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 
 def download_csv(
-    quarantined: pd.DataFrame, *, columns: Iterable[str], medical_agencies: Iterable[str], has_medical: bool
+    quarantined: pd.DataFrame,
+    *,
+    columns: Iterable[str],
+    medical_agencies: Iterable[str],
+    has_medical: bool,
+    withheld: Iterable[str] = (),
 ) -> str:
     """Write quarantined rows as CSV that is safe to open and to hand on.
 
@@ -106,6 +111,9 @@ def download_csv(
     has_medical
         Whether the table may hold medical calls. A row of a medical agency, or one whose agency cannot
         be told from the known others, then keeps its contract columns without the place only.
+    withheld
+        Columns that must not leave the app, such as the names of businesses. Where there are any, a row
+        keeps its other contract columns only.
 
     Returns
     -------
@@ -118,6 +126,9 @@ def download_csv(
     if has_medical:
         medical = {agency.casefold() for agency in medical_agencies}
         rows = [_without_place(row, known, medical) for row in rows]
+    if kept_back := set(withheld):
+        shown = set(known) - kept_back
+        rows = [{key: value for key, value in row.items() if key in shown} for row in rows]
     others = dict.fromkeys(key for row in rows for key in row if key not in known)
     names = [name for name in known if any(name in row for row in rows)] + list(others)
     table = pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=names, dtype=object)

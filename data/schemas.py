@@ -1,5 +1,6 @@
 """The tables of a city folder: their columns, types and rules, as pandera schemas."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-Kind = Literal["text", "integer", "maybe_integer", "number", "flag", "maybe_flag", "time", "geometry"]
+Kind = Literal["text", "integer", "maybe_integer", "number", "flag", "maybe_flag", "time", "date", "geometry"]
 
 ROAD_CLASSES = (
     "motorway",
@@ -33,11 +34,23 @@ AGENCIES = ("EMS", "Police", "Fire")
 PRECISIONS = ("exact", "block", "unknown")
 UNIT_TYPES = ("ALS", "BLS")
 WATER_KINDS = ("river", "lake")
+OUTLET_CATEGORIES = ("bar", "restaurant", "store", "hotel", "other")
+
+_DAY = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
+_DAYS = f"{_DAY}(?:-{_DAY})?(?:,{_DAY}(?:-{_DAY})?)*"
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_SPANS = f"{_CLOCK}-(?:{_CLOCK}|24:00)(?:,{_CLOCK}-(?:{_CLOCK}|24:00))*"
+_OPEN = f"(?:(?:{_DAYS} )?{_SPANS}|{_DAYS} off)"
+OPENING_HOURS = f"24/7|{_OPEN}(?:; {_OPEN})*"
+"""Opening hours that can be read: a small part of OpenStreetMap's ``opening_hours``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnRule:
-    """One column: its kind, whether an accepted row must have it, and what its values may be."""
+    """One column: its kind, whether an accepted row must have it, and what its values may be.
+
+    ``pattern`` is a regular expression that the whole text must match; ``like`` says how to write it.
+    """
 
     kind: Kind
     needed: bool = False
@@ -45,6 +58,8 @@ class ColumnRule:
     allowed: tuple[str, ...] = ()
     above: float | None = None
     at_least: float | None = None
+    pattern: str | None = None
+    like: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +68,8 @@ class TableRule:
 
     ``time_order`` lists the time columns in the order in which they must pass. ``in_city`` asks that
     every point or shape lies in the city's bounding box; ``on_land``, that no point stands in water.
-    ``needed`` tables must be there with at least one good row, or the city cannot be opened.
+    ``needed`` tables must be there with at least one good row, or the city cannot be opened. ``withheld``
+    columns stay in the app: no download of the table's quarantined rows carries them.
     """
 
     name: str
@@ -64,6 +80,7 @@ class TableRule:
     shapes: Literal["none", "lines", "areas"] = "none"
     needed: bool = False
     on_land: bool = False
+    withheld: tuple[str, ...] = ()
     pages: tuple[str, ...] = field(default=())
 
     @property
@@ -210,6 +227,26 @@ _RULES = (
         pages=("Ambulance staging",),
     ),
     TableRule(
+        name="outlets",
+        title="Alcohol outlets",
+        columns={
+            "outlet_id": _text(needed=True, unique=True),
+            "name": _text(needed=True),
+            "category": _text(needed=True, allowed=OUTLET_CATEGORIES),
+            "licence_code": _text(),
+            "address": _text(),
+            "opened_on": ColumnRule(kind="date"),
+            "closed_on": ColumnRule(kind="date"),
+            "hours": _text(pattern=OPENING_HOURS, like="Mo-Th 16:00-24:00 or 24/7"),
+            "capacity": ColumnRule(kind="maybe_integer", above=0),
+            **_PLACE,
+        },
+        time_order=("opened_on", "closed_on"),
+        withheld=("name", "licence_code", "address"),
+        load_hint=_BY_IMPORT,
+        pages=("Bars",),
+    ),
+    TableRule(
         name="neighborhoods",
         title="Neighborhoods",
         columns={
@@ -252,6 +289,7 @@ def pandas_dtype(kind: Kind, timezone: str) -> Any:  # noqa: ANN401
         "flag": np.dtype("bool"),
         "maybe_flag": pd.BooleanDtype(),
         "time": pd.DatetimeTZDtype("us", timezone),
+        "date": np.dtype("datetime64[us]"),
         "geometry": None,
     }
     return dtypes[kind]
@@ -272,6 +310,10 @@ def _checks(name: str, rule: ColumnRule) -> list[pa.Check]:
         checks.append(pa.Check.gt(rule.above, error=f"{name} is not above {rule.above:g}"))
     if rule.at_least is not None:
         checks.append(pa.Check.ge(rule.at_least, error=f"{name} is below {rule.at_least:g}"))
+    if rule.pattern is not None:
+        matches = re.compile(rule.pattern).fullmatch
+        said = f"{name} cannot be read (write it like {rule.like})"
+        checks.append(pa.Check(lambda text: matches(text) is not None, element_wise=True, error=said))
     if rule.kind == "number":
         checks.append(pa.Check(np.isfinite, error=f"{name} is not a finite number"))
     return checks

@@ -72,11 +72,12 @@ def table_details(city: City, name: str) -> None:
             columns=TABLES[name].columns,
             medical_agencies=city.profile.medical_agencies,
             has_medical=name == "calls",
+            withheld=TABLES[name].withheld,
         ),
         file_name=f"{city.slug}-{name}-quarantine.csv",
         mime="text/csv",
         icon=":material/download:",
-        help="Each row as it came, with its reason. Medical calls come without their place.",
+        help="Each row as it came, with its reason: medical calls without place, outlets without name.",
     )
     st.caption(
         f"{account.quarantined:,} of {account.read:,} rows are in quarantine; one can have several reasons."

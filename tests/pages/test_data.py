@@ -29,7 +29,12 @@ def test_each_table_shows_its_account_and_the_city_what_it_lacks(page: AppTest, 
         assert row["Read"] == len(frame)
         assert row["Accepted"] + row["In quarantine"] == row["Read"]
     assert listed.loc["Calls", "In quarantine"] == 1
-    assert set(page.dataframe[1].value["Table"]) == {"Ambulance responses", "Shifts", "Districts"}
+    assert set(page.dataframe[1].value["Table"]) == {
+        "Ambulance responses",
+        "Shifts",
+        "Districts",
+        "Alcohol outlets",
+    }
     page.selectbox(key="data.table").select("calls").run()
     assert not page.exception
     reasons = page.dataframe[2].value
