@@ -6,34 +6,22 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pyproj
-import shapely
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.profile_base import FrozenModel as _Frozen
 from data.profile_base import Text
 from data.profile_outlets import OutletRules
+from data.profile_roads import Box, Closure, Flood, Share
 from errors import CityFolderError, Faults
 
 HOURS_A_DAY = 24
 HOURS_A_WEEK = 168
 
-Share = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=3)]
 Kph = Annotated[float, Field(gt=0, le=200)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
-Box = tuple[float, float, float, float]
-
-
-def _check_box(box: Box) -> Box:
-    west, south, east, north = box
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        msg = "a box is [west, south, east, north] in degrees, west below east and south below north"
-        raise ValueError(msg)
-    return box
 
 
 class Standard(_Frozen):
@@ -95,56 +83,6 @@ class Workload(_Frozen):
     busy_min: Annotated[float, Field(gt=0, le=600)]
 
 
-class Closure(_Frozen):
-    """A bridge or stretch that can be closed, found by street names and a box."""
-
-    name: Text
-    streets: tuple[Text, ...] = ()
-    unnamed: bool = False
-    box: Box | None = None
-
-    @field_validator("box")
-    @classmethod
-    def _box_in_order(cls, box: Box | None) -> Box | None:
-        return None if box is None else _check_box(box)
-
-    @model_validator(mode="after")
-    def _selects_something(self) -> Self:
-        if not self.streets and self.box is None:
-            msg = "a closure needs street names, a box, or both"
-            raise ValueError(msg)
-        return self
-
-    def select(self, streets: gpd.GeoDataFrame) -> npt.NDArray[np.bool_]:
-        """Find the streets that this closure shuts.
-
-        Parameters
-        ----------
-        streets
-            Streets with ``name`` and line geometry in EPSG:4326, one row a street.
-
-        Returns
-        -------
-        closed
-            Boolean, one entry a row. A street is closed when it has one of the names (capitals and
-            full stops do not matter), or no name where ``unnamed`` holds, and touches the box. Without
-            names every street in the box is closed; without a box the names alone decide.
-        """
-        names = streets["name"].str.casefold().str.replace(".", "", regex=False).str.strip()
-        if self.streets:
-            wanted = [name.casefold().replace(".", "") for name in self.streets]
-            chosen = names.isin(wanted).to_numpy(dtype=bool, copy=True)
-            if self.unnamed:
-                chosen |= names.isna().to_numpy(dtype=bool)
-        else:
-            chosen = np.ones(len(streets), dtype=bool)
-        if self.box is not None:
-            rows = np.flatnonzero(chosen)
-            lines = streets.geometry.to_numpy()[rows]
-            chosen[rows] = shapely.intersects(lines, shapely.box(*self.box))
-        return chosen
-
-
 class HospitalDecision(_Frozen):
     """Whether one hospital receives 911 ambulances, with the reason; null is not yet decided."""
 
@@ -185,6 +123,7 @@ class CityProfile(_Frozen):
     workload: Workload | None = None
     sources: dict[str, Text]
     closures: tuple[Closure, ...] = ()
+    floods: tuple[Flood, ...] = ()
     medical_agencies: tuple[Text, ...]
     hospitals: Hospitals | None = None
     posts: Posts | None = None
@@ -212,11 +151,6 @@ class CityProfile(_Frozen):
             msg = f"EPSG:{epsg} is not a grid in metres; write the local UTM zone such as 26915"
             raise ValueError(msg)
         return epsg
-
-    @field_validator("bbox")
-    @classmethod
-    def _bbox_in_order(cls, box: Box) -> Box:
-        return _check_box(box)
 
     @field_validator("hour_bands")
     @classmethod

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from data.city import City
-from data.derived import TravelTimes, city_ground
+from data.derived import Roads, TravelTimes, city_ground
 from errors import InvalidInputError
 from geo.network import RoadNetwork
 from geo.regions import assign_regions
@@ -121,6 +121,10 @@ class StagingInputs:
             self.place_node, self.place_access_m, self.place_region, self.call_place, chosen
         )
 
+    def roads(self, scenario: Scenario) -> Roads:
+        """State of the roads under a scenario: the key under which its drives are kept."""
+        return Roads(closures=tuple(change.name for change in scenario.find(CloseRoad)))
+
     def hour_factor(self, scenario: Scenario) -> float:
         """Speed factor of the scenario's hour; over the whole week the mean, weighted by timed calls."""
         factors = np.array(self.city.profile.hour_factors)
@@ -197,15 +201,15 @@ def view_scenario(inputs: StagingInputs, scenario: Scenario) -> StagingView:
     """
     plan = make_plan(inputs.posts, scenario)
     demand, conditions = inputs.demand(scenario), inputs.conditions(scenario)
-    closures = tuple(change.name for change in scenario.find(CloseRoad))
+    roads = inputs.roads(scenario)
     places = plan.places()
     nodes, access_m = (
         inputs.network.snap(places[:, 0], places[:, 1])
         if len(places)
         else (np.empty(0, dtype=np.int64), np.empty(0))
     )
-    outcome = evaluate(inputs.times.rows(nodes, closures), access_m, demand, conditions)
-    rows_s, candidate_access_m = inputs.times.from_candidates(inputs.posts)
+    outcome = evaluate(inputs.times.rows(nodes, roads), access_m, demand, conditions)
+    rows_s, candidate_access_m = inputs.times.from_candidates(inputs.posts, roads)
     best_s = drive_seconds(
         merged_field(rows_s, candidate_access_m, conditions), demand, access_kph=conditions.access_kph
     )

@@ -12,7 +12,7 @@ from data.derived import city_ground
 from geo.isochrones import isochrones
 from models import edits
 from models.plan import Post
-from models.scenario import CloseRoad, Scenario
+from models.scenario import Scenario
 from models.staging import Conditions
 from pages.parts.city_map import LiveField, MapArea, MapPost, city_map
 from pages.parts.ground import ground_url
@@ -132,15 +132,14 @@ def _live_field(
     bands = band_thresholds(view.conditions, theme)
     if not bands:
         return None
-    closures = [change.name for change in scenario.find(CloseRoad)]
-    closed = np.flatnonzero(inputs.times.closed_edges(closures))
+    state = inputs.times.state(inputs.roads(scenario))
     return LiveField(
         thresholds_s=[seconds for _, seconds, _ in bands],
         colours=[colour for _, _, colour in bands],
         access_kph=view.conditions.access_kph,
         source_access=True,
         speed_factor_by_class=[view.conditions.speed_factor] * len(inputs.network.classes),
-        closed_edges=closed.tolist(),
+        closed_edges=np.flatnonzero(state.closed).tolist(),
     )
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from data.derived import Roads
 from models import edits
 from models.compliance import ComplianceTable, MovesStep, how_often_chosen, moves_curve, solve_compliance
 from models.coverage import Demand
@@ -90,8 +91,8 @@ def _start(
 
     def work(progress: Callable[[float], None]) -> Suggestion:
         progress(0.0)
-        today = _today(inputs)
-        reach = reach_matrix(inputs, view.demand, view.conditions)
+        today, roads = _today(inputs), inputs.roads(scenario)
+        reach = reach_matrix(inputs, roads, view.demand, view.conditions)
         baseline = today if max_moves is not None else None
         table = solve_compliance(
             reach,
@@ -105,7 +106,7 @@ def _start(
         )
         plans, runs = [], _other_conditions(inputs, scenario, view.conditions)
         for done, (demand, conditions) in enumerate(runs):
-            other = reach_matrix(inputs, demand, conditions)
+            other = reach_matrix(inputs, roads, demand, conditions)
             plans.append(solve_mclp(other, demand.weight, units, time_limit_s=TIME_LIMIT_S).sites)
             progress(0.5 + 0.3 * (done + 1) / len(runs))
         moves = moves_curve(
@@ -129,9 +130,9 @@ def _start(
     st.session_state[JOB_KEY] = Job(work)
 
 
-def reach_matrix(inputs: StagingInputs, demand: Demand, conditions: Conditions) -> BoolArray:
+def reach_matrix(inputs: StagingInputs, roads: Roads, demand: Demand, conditions: Conditions) -> BoolArray:
     """(n_places, n_posts) whether a unit at each of the city's posts reaches each place in time."""
-    rows_s, access_m = inputs.times.from_candidates(inputs.posts)
+    rows_s, access_m = inputs.times.from_candidates(inputs.posts, roads)
     reached: BoolArray = conditions.budget_s() >= post_seconds(rows_s, access_m, demand, conditions).T
     return reached
 

@@ -16,7 +16,7 @@ from models.dispatch import Replications, Simulation, replicate, simulate, stand
 from models.dispatch_draw import CallRates, sample_calls
 from models.dispatch_rules import RuleOptions
 from models.plan import Plan
-from models.scenario import CloseRoad, Scenario
+from models.scenario import Scenario
 from models.week import (
     WARM_UP_MIN,
     WEEK_MIN,
@@ -47,7 +47,7 @@ class World:
     n_cells
         Number of cells.
     rows_s
-        (n_fixed, n_nodes) seconds from each of them, at the network's own speeds, closures in force.
+        (n_fixed, n_nodes) seconds from each of them, under the scenario's state of the roads.
     shape, cases
         How calls spread, and what their minutes are drawn from.
     """
@@ -106,9 +106,16 @@ def make_world(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> 
     cell_nodes = network.snap(*middle)[0]
     hospital_nodes = _hospital_nodes(inputs)
     nodes = np.concatenate([cell_nodes, hospital_nodes])
-    closed = inputs.times.closed_edges(change.name for change in scenario.find(CloseRoad))
+    state = inputs.times.state(inputs.roads(scenario))
     rows = [
-        travel_times(network, nodes[at : at + CHUNK], closed=closed) for at in range(0, len(nodes), CHUNK)
+        travel_times(
+            network,
+            nodes[at : at + CHUNK],
+            closed=state.closed,
+            no_through=state.no_through,
+            speed_factor=state.speed_factor,
+        )
+        for at in range(0, len(nodes), CHUNK)
     ]
     access_s = float(demand.weight @ demand.access_m / demand.total) / (view.conditions.access_kph / 3.6)
     profile = np.ones(168)
@@ -138,13 +145,12 @@ def plan_week(world: World, plan: Plan, scenario: Scenario, workload: Workload) 
         raise InvalidInputError("No post is staffed, so there is nothing to simulate; staff a post")
     conditions = inputs.conditions(scenario)
     nodes, access_m = inputs.network.snap(places[:, 0], places[:, 1])
-    closures = tuple(change.name for change in scenario.find(CloseRoad))
     per_min = 60 * conditions.speed_factor
     everywhere = np.concatenate([world.nodes, nodes])
     travel_min = plan_matrix(
         (world.rows_s[:, world.nodes] / per_min).astype(float),
         (world.rows_s[:, nodes] / per_min).astype(float),
-        (inputs.times.rows(nodes, closures)[:, everywhere] / per_min).astype(float),
+        (inputs.times.rows(nodes, inputs.roads(scenario))[:, everywhere] / per_min).astype(float),
         access_m / (conditions.access_kph / 3.6) / 60,
     )
     n_fixed = len(world.nodes)

@@ -59,7 +59,7 @@ def test_a_suggested_list_can_be_used(demo_city_dir: Path, monkeypatch: pytest.M
 
 def test_the_reach_matrix_is_the_coverage_of_the_page(inputs: StagingInputs) -> None:
     view = view_scenario(inputs, TODAY)
-    reach = reach_matrix(inputs, view.demand, view.conditions)
+    reach = reach_matrix(inputs, inputs.roads(TODAY), view.demand, view.conditions)
     staffed = inputs.posts["baseline_rank"].notna().to_numpy()
     share = view.demand.weight @ reach[:, staffed].any(axis=1) / view.demand.total
     assert share == pytest.approx(view.outcome.coverage.share.value, abs=1e-6)
@@ -116,8 +116,7 @@ def test_the_simulators_drives_are_the_pages(inputs: StagingInputs) -> None:
     )
     places = view.plan.places()
     nodes, access_m = inputs.network.snap(places[:, 0], places[:, 1])
-    closures = tuple(change.name for change in scenario.find(CloseRoad))
-    again = merged_field(inputs.times.rows(nodes, closures), access_m, view.conditions)
+    again = merged_field(inputs.times.rows(nodes, inputs.roads(scenario)), access_m, view.conditions)
     assert np.array_equal(again, view.outcome.field_s)
 
 
