@@ -19,9 +19,10 @@ else:
     from streamlit.runtime.pages_manager import PagesManager
 
     from pages.parts.server import routes
+    from pages.parts.warm_up import compile_while_serving
 
     # Until the first st.navigation, Streamlit takes a folder named pages/ for its older kind of app, in which
     # a deep link runs the page without this door.
     PagesManager.uses_pages_directory = False
 
-    app = st.App(__file__, routes=routes())
+    app = st.App(__file__, routes=routes(), lifespan=compile_while_serving)

@@ -16,9 +16,13 @@ class Settings(BaseSettings):
         Folder whose subfolders are city folders (``CRESCENT_CITIES``).
     city
         Name of the city folder that opens first; the first by name when empty (``CRESCENT_CITY``).
+    compile
+        Whether the server compiles the simulator's rules in the background when it starts
+        (``CRESCENT_COMPILE``); if not, the first simulation does.
     """
 
     model_config = SettingsConfigDict(env_prefix="CRESCENT_", frozen=True, extra="ignore")
 
     cities: Path = PROJECT_DIR / "var" / "cities"
     city: str = ""
+    compile: bool = True
