@@ -24,9 +24,11 @@ class Conditions:
     speed_factor
         Multiplies the network's speeds: siren, hour of week and the planner's own factor together.
     speed_low, speed_high
-        Ends of the range of the assumed speeds, as factors of them.
+        Ends of the range of the speeds, as factors of them.
     access_kph
         Speed between a street corner and a door or post, in a straight line.
+    access_s
+        Seconds at the two ends of a drive that do not depend on how far it is.
     """
 
     target_min: float
@@ -36,6 +38,7 @@ class Conditions:
     speed_low: float
     speed_high: float
     access_kph: float
+    access_s: float = 0.0
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -44,6 +47,7 @@ class Conditions:
             self.call_handling_s >= 0 and self.turnout_s >= 0, "call handling and turnout cannot be negative"
         )
         faults.check(self.speed_factor > 0 and self.access_kph > 0, "speeds must be above zero")
+        faults.check(self.access_s >= 0, "the seconds at the ends of a drive cannot be negative")
         faults.check(0 < self.speed_low <= 1 <= self.speed_high, "the range of speeds must hold 1")
         faults.raise_as(InvalidInputError, "The conditions cannot be used")
 
@@ -81,7 +85,7 @@ class Outcome:
 def merged_field(
     rows_s: npt.NDArray[np.float32], post_access_m: FloatArray, conditions: Conditions
 ) -> FloatArray:
-    """Seconds from the nearest post to every node.
+    """Seconds from the nearest post to every node, with what passes at the two ends of a drive.
 
     Parameters
     ----------
@@ -97,7 +101,7 @@ def merged_field(
     """
     if not len(rows_s):
         return np.full(rows_s.shape[1], np.inf)
-    access_s = np.asarray(post_access_m, dtype=np.float64) / (conditions.access_kph / 3.6)
+    access_s = _post_access_s(post_access_m, conditions)
     scaled = rows_s / np.float32(conditions.speed_factor) + access_s[:, None].astype(np.float32)
     nearest: FloatArray = scaled.min(axis=0).astype(np.float64)
     return nearest
@@ -149,6 +153,12 @@ def evaluate(
     )
 
 
+def _post_access_s(post_access_m: FloatArray, conditions: Conditions) -> FloatArray:
+    """(n_posts,) seconds of a drive that the streets do not take: from each post, and at both ends."""
+    access_s: FloatArray = np.asarray(post_access_m, dtype=np.float64) / (conditions.access_kph / 3.6)
+    return access_s + conditions.access_s
+
+
 def _at_speed(conditions: Conditions, factor: float) -> Conditions:
     return replace(conditions, speed_factor=conditions.speed_factor * factor)
 
@@ -157,7 +167,7 @@ def post_seconds(
     rows_s: npt.NDArray[np.float32], post_access_m: FloatArray, demand: Demand, conditions: Conditions
 ) -> FloatArray:
     """(n_posts, n) seconds of driving from each post to each place; arguments as in `evaluate`."""
-    access_s = np.asarray(post_access_m, dtype=np.float64) / (conditions.access_kph / 3.6)
+    access_s = _post_access_s(post_access_m, conditions)
     street_s = drive_seconds(
         rows_s / np.float32(conditions.speed_factor), demand, access_kph=conditions.access_kph
     )

@@ -23,7 +23,7 @@ VIEWS = ("Plan", "Suggest", "Simulate", "Compare")
 @st.fragment
 def staging(city: City) -> None:
     """Show controls, map and results; only this part runs again after a change."""
-    inputs = staging_inputs(city, city.version)
+    inputs = staging_inputs(city)
     state = ScenarioState(city)
     left, middle, right = st.columns([2.2, 6.1, 3.7], gap="small")
     with left:
@@ -47,7 +47,7 @@ def staging(city: City) -> None:
     mode: Mode = "Gained and lost" if chosen == "Gained and lost" else "Minutes"
     try:
         view, baseline = (
-            cached_view(inputs, city.version, scenario.to_json())
+            cached_view(inputs, inputs.key, scenario.to_json())
             for scenario in (state.current, state.like_with_like())
         )
     except InvalidInputError as error:

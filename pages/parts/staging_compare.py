@@ -24,7 +24,7 @@ def compare_view(
 ) -> None:
     """Show both plans by every instrument, and the neighborhoods that win and lose most."""
     workload = inputs.workload(state.current)
-    warn_of_yesterday(inputs)
+    warn_of_yesterday(inputs, state.current)
     instruments, areas = st.tabs(["Share in time", "Who wins, who loses"])
     with instruments:
         st.dataframe(

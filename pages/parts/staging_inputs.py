@@ -1,6 +1,6 @@
 """What the staging page stands on: prepared once a city, and what a scenario makes of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import geopandas as gpd
@@ -11,6 +11,7 @@ import streamlit as st
 
 from data.city import City
 from data.derived import Roads, TravelTimes, city_ground
+from data.fitted import fitted_stamp, read_fitted
 from errors import InvalidInputError
 from geo.network import RoadNetwork
 from geo.regions import assign_regions
@@ -34,10 +35,12 @@ from models.scenario import (
     SetDemand,
     SetHourOfWeek,
     SetSpeedFactor,
+    SetSpeeds,
     SetTarget,
     SetWorkload,
 )
 from models.staging import Conditions, Outcome, evaluate, merged_field
+from pages.parts.staging_fitted import FittedBand, FittedRoads, fitted_roads
 
 DEFAULT_TARGET_MIN = 12.0
 
@@ -64,6 +67,11 @@ class StagingInputs:
     observed
         Calls a day and minutes a call keeps its unit, as counted from the city's unit responses; None where
         it gives none, and the profile's assumption holds.
+    fitted
+        Speeds fitted to the city's responses, kept from a check of the past; None where there is none, with
+        the reason in ``fitted_fault`` when one is kept that cannot be used.
+    stamp
+        Stamp of the kept check, empty without one.
     """
 
     city: City
@@ -78,6 +86,22 @@ class StagingInputs:
     call_first: npt.NDArray[np.bool_]
     days: float | None
     observed: SetWorkload | None
+    fitted: FittedRoads | None = None
+    fitted_fault: str = ""
+    stamp: str = ""
+
+    @property
+    def key(self) -> str:
+        """What these inputs were made from: the city's version and the check of the past."""
+        return f"{self.city.version}.{self.stamp}"
+
+    @property
+    def band_of_hour(self) -> npt.NDArray[np.int64]:
+        """(168,) hour band of each hour of the week."""
+        band_of_hour = np.zeros(HOURS_A_WEEK, dtype=np.int64)
+        for at, band in enumerate(self.city.profile.hour_bands):
+            band_of_hour[list(band.hours_of_week)] = at
+        return band_of_hour
 
     @property
     def network(self) -> RoadNetwork:
@@ -123,7 +147,32 @@ class StagingInputs:
 
     def roads(self, scenario: Scenario) -> Roads:
         """State of the roads under a scenario: the key under which its drives are kept."""
-        return Roads(closures=tuple(change.name for change in scenario.find(CloseRoad)))
+        band = self.fitted_at(scenario)
+        return Roads(
+            closures=tuple(change.name for change in scenario.find(CloseRoad)),
+            speeds="" if band is None else band.name,
+        )
+
+    def fitted_at(self, scenario: Scenario) -> FittedBand | None:
+        """Fitted speeds of the scenario's hour; None where the assumed ones are in force."""
+        wanted = any(change.source == "fitted" for change in scenario.find(SetSpeeds))
+        if not wanted or self.fitted is None:
+            return None
+        hours = scenario.find(SetHourOfWeek)
+        return self.fitted.at(hours[0].hour if hours else None)
+
+    def home_factor(self, scenario: Scenario) -> float:
+        """How much longer a drive without siren takes: over all posts and places of the demand, weighted."""
+        band = self.fitted_at(scenario)
+        if band is None:
+            return self.city.profile.siren_factor
+        roads, demand = self.roads(scenario), self.demand(scenario)
+        rows = (
+            self.times.from_candidates(self.posts, replace(roads, speeds=name))[0][:, demand.node]
+            for name in (band.home_name, band.name)
+        )
+        quiet_s, siren_s = (np.where(np.isfinite(row), row, 0.0) @ demand.weight for row in rows)
+        return float(quiet_s.sum() / siren_s.sum()) if siren_s.sum() > 0 else 1.0
 
     def hour_factor(self, scenario: Scenario) -> float:
         """Speed factor of the scenario's hour; over the whole week the mean, weighted by timed calls."""
@@ -139,8 +188,22 @@ class StagingInputs:
         profile = self.city.profile
         clock = next(iter(scenario.find(SetClock)), SetClock(profile.call_handling_s, profile.turnout_s))
         own = next((change.factor for change in scenario.find(SetSpeedFactor)), 1.0)
+        target_min = next((change.minutes for change in scenario.find(SetTarget)), self.default_target_min)
+        band = self.fitted_at(scenario)
+        if band is not None and self.fitted is not None:
+            # Siren and hour are in the fitted speeds of the roads: only the planner's own factor is left.
+            return Conditions(
+                target_min=target_min,
+                call_handling_s=clock.call_handling_s,
+                turnout_s=clock.turnout_s,
+                speed_factor=own,
+                speed_low=band.low,
+                speed_high=band.high,
+                access_kph=self.fitted.access_kph,
+                access_s=self.fitted.fitted.access_s,
+            )
         return Conditions(
-            target_min=next((change.minutes for change in scenario.find(SetTarget)), self.default_target_min),
+            target_min=target_min,
             call_handling_s=clock.call_handling_s,
             turnout_s=clock.turnout_s,
             speed_factor=profile.siren_factor * self.hour_factor(scenario) * own,
@@ -233,10 +296,32 @@ def _busy(inputs: StagingInputs, scenario: Scenario, outcome: Outcome, demand: D
         return str(error)
 
 
+def staging_inputs(city: City) -> StagingInputs:
+    """Prepare a city once for all sessions, and its fitted speeds anew after each check of the past."""
+    return _with_fitted(_prepared(city, city.version), city.version, fitted_stamp(city))
+
+
 @st.cache_resource(show_spinner="Preparing the streets and calls …", max_entries=4)
-def staging_inputs(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 -- the version is the key
-    """Prepare a city once for all sessions."""
+def _prepared(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 -- the version is the key
     return prepare_staging(_city)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _with_fitted(_inputs: StagingInputs, version: str, stamp: str) -> StagingInputs:  # noqa: ARG001
+    return with_fitted(_inputs) if stamp else _inputs
+
+
+def with_fitted(inputs: StagingInputs) -> StagingInputs:
+    """Add the fitted speeds that the city's cache holds, or the reason why they cannot be used."""
+    city, stamp = inputs.city, fitted_stamp(inputs.city)
+    try:
+        fitted = read_fitted(city)
+    except InvalidInputError as error:
+        return replace(inputs, fitted_fault=str(error), stamp=stamp)
+    if fitted is None:
+        return inputs
+    roads = fitted_roads(inputs.network, fitted, band_of_hour=inputs.band_of_hour, call_hour=inputs.call_hour)
+    return replace(inputs, fitted=roads, stamp=stamp, times=TravelTimes(city, roads.factors))
 
 
 def prepare_staging(city: City) -> StagingInputs:

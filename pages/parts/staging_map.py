@@ -129,16 +129,26 @@ def _ground(_inputs: StagingInputs, version: str) -> shapely.geometry.base.BaseG
 def _live_field(
     inputs: StagingInputs, view: StagingView, scenario: Scenario, theme: Theme
 ) -> LiveField | None:
-    bands = band_thresholds(view.conditions, theme)
+    conditions, classes = view.conditions, inputs.network.classes
+    # The browser's field has no seconds at the ends of a drive: they are taken off its thresholds.
+    bands = [
+        (seconds - conditions.access_s, colour)
+        for _, seconds, colour in band_thresholds(conditions, theme)
+        if seconds > conditions.access_s
+    ]
     if not bands:
         return None
     state = inputs.times.state(inputs.roads(scenario))
+    edge_class = inputs.network.edge_class
+    by_class = np.bincount(edge_class, state.speed_factor, len(classes)) / np.bincount(
+        edge_class, minlength=len(classes)
+    )
     return LiveField(
-        thresholds_s=[seconds for _, seconds, _ in bands],
-        colours=[colour for _, _, colour in bands],
-        access_kph=view.conditions.access_kph,
+        thresholds_s=[seconds for seconds, _ in bands],
+        colours=[colour for _, colour in bands],
+        access_kph=conditions.access_kph,
         source_access=True,
-        speed_factor_by_class=[view.conditions.speed_factor] * len(inputs.network.classes),
+        speed_factor_by_class=(conditions.speed_factor * by_class).tolist(),
         closed_edges=np.flatnonzero(state.closed).tolist(),
     )
 

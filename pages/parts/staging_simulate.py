@@ -73,7 +73,7 @@ def simulate_view(
         )
     plans, thin, yesterday = st.tabs(["Both plans", "Thin minutes", "Yesterday"])
     with plans:
-        warn_of_yesterday(inputs)
+        warn_of_yesterday(inputs, state.current)
         if job is None:
             note(WHAT_IT_DOES)
         elif running:

@@ -118,6 +118,7 @@ def make_world(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> 
         for at in range(0, len(nodes), CHUNK)
     ]
     access_s = float(demand.weight @ demand.access_m / demand.total) / (view.conditions.access_kph / 3.6)
+    access_s += view.conditions.access_s
     profile = np.ones(168)
     if inputs.days is not None:
         timed = inputs.call_hour[inputs.call_hour >= 0]
@@ -168,7 +169,7 @@ def plan_week(world: World, plan: Plan, scenario: Scenario, workload: Workload) 
         ),
         travel_min=travel_min,
         hospitals=np.arange(world.n_cells, n_fixed),
-        rules=rules(times, inputs.city.profile.siren_factor),
+        rules=rules(times, inputs.home_factor(scenario)),
     )
 
 

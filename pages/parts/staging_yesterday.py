@@ -1,27 +1,37 @@
 """Can yesterday be reproduced: speeds fitted to the city's responses, and last month replayed with both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from data.fitted import AreaCheck, FittedSpeeds, SpeedCell, SpeedCheck, write_fitted
 from errors import InvalidInputError
 from geo.network import DEFAULT_SPEEDS_KPH, FALLBACK_CLASS
 from geo.regions import assign_regions
-from models.calibrate import AssumedSpeeds, Calibration, calibrate
+from models.calibrate import AssumedSpeeds, Calibration, Errors, calibrate
 from models.replay import Replay
 from models.replay_inputs import month_inputs, replay_month
+from models.scenario import Scenario
 from models.trips import DrivenSpeeds, trips_from_tables
 from pages.parts.job import Job
 from pages.parts.job_view import watch_job
 from pages.parts.notes import note
+from pages.parts.staging_fit_view import show_fit
 from pages.parts.staging_inputs import StagingInputs
 
 SEED = 20_251_122
 NEEDED = ("unit_responses", "calls", "shifts", "hospitals")
 FOLDS, DRAWS, REPLICATIONS = 3, 40, 4
+
+EnRoute = Literal["network", "line"]
+EN_ROUTE_WORDS: Mapping[EnRoute, str] = MappingProxyType(
+    {"network": "where it is on its way", "line": "on the straight line home"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +39,9 @@ class Yesterday:
     """What the past says of the assumed speeds, and of speeds fitted to it."""
 
     month: str
+    period: str
+    en_route: EnRoute
+    left_out: int
     calibration: Calibration
     assumed: Replay
     fitted: Replay
@@ -39,18 +52,19 @@ def job_key(inputs: StagingInputs) -> str:
     return f"staging.yesterday.{inputs.city.version}"
 
 
-def warn_of_yesterday(inputs: StagingInputs) -> None:
-    """Say above every comparison whether the past month was reproduced."""
+def warn_of_yesterday(inputs: StagingInputs, scenario: Scenario) -> None:
+    """Say above every comparison whether the past month is reproduced at the speeds in force."""
     if not all(inputs.city.has(table) for table in NEEDED):
         note(
             "Not checked against yesterday: this city gives no unit responses. Speeds and times are assumed."
         )
-        return
-    job: Job[Yesterday] | None = st.session_state.get(job_key(inputs))
-    if job is None or job.result is None:
+    elif inputs.fitted is None:
         note("Not yet checked against a past month: see Yesterday in the view Simulate.")
-    elif job.result.assumed.banner:
-        st.warning(job.result.assumed.words, icon=":material/history:")
+    else:
+        found = inputs.fitted.fitted
+        check = found.assumed if inputs.fitted_at(scenario) is None else found.fitted
+        if check.banner:
+            st.warning(check.words, icon=":material/history:")
 
 
 def yesterday_view(inputs: StagingInputs) -> None:
@@ -60,25 +74,110 @@ def yesterday_view(inputs: StagingInputs) -> None:
         st.info(inputs.city.missing(lacking[0]), icon=":material/upload_file:")
         return
     key = job_key(inputs)
-    job: Job[Yesterday] | None = st.session_state.get(key)
+    job: Job[FittedSpeeds] | None = st.session_state.get(key)
     if job is not None and job.running:
         st.button("Stop", on_click=job.stop, icon=":material/stop_circle:")
         watch_job(key, "Fitting speeds and replaying the month …")
         return
-    st.button(
-        "Check against last month",
-        on_click=lambda: st.session_state.update({key: Job(lambda step: check_yesterday(inputs, step))}),
+    left, right = st.columns([1.2, 1], vertical_alignment="bottom")
+    rule: EnRoute = left.selectbox(
+        "Dispatch counts a unit on its way home",
+        tuple(EN_ROUTE_WORDS),
+        index=list(EN_ROUTE_WORDS).index(usual_rule(inputs)),
+        format_func=EN_ROUTE_WORDS.__getitem__,
+        key="staging.en_route",
+        help="Replay with the rule that your dispatch system had in that month: another rule sends other "
+        "units, and the replay then misses whatever the speeds are.",
+    )
+    right.button(
+        "Check last month",
+        on_click=lambda: st.session_state.update(
+            {key: Job(lambda step: keep_yesterday(inputs, step, en_route=rule))}
+        ),
         icon=":material/history:",
-        help="Fits speeds to the city's own responses, then replays the last whole month as it was staffed.",
+        width="stretch",
+        help="Fits speeds to the city's own responses, replays the last whole month as it was staffed, and "
+        "keeps the fitted speeds for every window.",
     )
     if job is not None and job.error:
         st.warning(f"The check ended: {job.error}.")
-    elif job is not None and job.result is not None:
-        _show(job.result)
+    if inputs.fitted is not None:
+        show_fit(inputs.fitted.fitted)
+    elif inputs.fitted_fault:
+        st.warning(inputs.fitted_fault)
 
 
-def check_yesterday(inputs: StagingInputs, progress: Callable[[float], None]) -> Yesterday:
+def usual_rule(inputs: StagingInputs) -> EnRoute:
+    """Rule of the city's dispatch: that of the demo is known, others count where a unit is on its path."""
+    return "line" if inputs.city.maker == "demo" else "network"
+
+
+def keep_yesterday(
+    inputs: StagingInputs, progress: Callable[[float], None], *, en_route: EnRoute
+) -> FittedSpeeds:
+    """Check the past and keep what was found in the city's cache."""
+    found = to_keep(inputs, check_yesterday(inputs, progress, en_route=en_route))
+    write_fitted(inputs.city, found)
+    return found
+
+
+def to_keep(inputs: StagingInputs, found: Yesterday) -> FittedSpeeds:
+    """Give the small part of a check that other windows need."""
+    fit = found.calibration
+    bands = tuple(band.name for band in inputs.city.profile.hour_bands)
+    names = inputs.regions["name"].astype(str).to_numpy()
+    figures = ["road_class", "band", "siren", "kph", "low_kph", "high_kph", "assumed_kph", "driven_km"]
+    table = fit.speeds[[*figures, "from_data"]].assign(band=np.array(bands)[fit.speeds["band"]])
+    areas = fit.by_region.assign(name=names[fit.by_region["region"]]).rename(columns={"n": "drives"})
+    columns = ["name", "drives", "observed_min", "predicted_min", "low_min", "high_min", "biased"]
+    return FittedSpeeds(
+        city_version=inputs.city.version,
+        period=found.period,
+        replayed=found.month,
+        en_route=found.en_route,
+        drives=fit.n,
+        left_out=found.left_out,
+        classes=fit.classes,
+        bands=bands,
+        cells=tuple(SpeedCell.model_validate(row) for row in table.to_dict("records")),
+        access_s=fit.access_s.value,
+        access_low_s=fit.access_s.low,
+        access_high_s=fit.access_s.high,
+        access_s_per_m=fit.access_s_per_m.value,
+        drive_share=fit.drive_share,
+        assumed=_speed_check(fit.assumed, found.assumed),
+        fitted=_speed_check(fit.held_out, found.fitted),
+        areas=tuple(
+            AreaCheck.model_validate(
+                {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in row.items()}
+            )
+            for row in areas[columns].to_dict("records")
+        ),
+    )
+
+
+def _speed_check(errors: Errors, replay: Replay) -> SpeedCheck:
+    return SpeedCheck(
+        error_min=errors.mean_absolute_min,
+        bias_min=errors.bias_min.value,
+        bias_low_min=errors.bias_min.low,
+        bias_high_min=errors.bias_min.high,
+        misses=int(replay.figures["misses"].sum()),
+        judged=int(replay.figures["judged"].sum()),
+        banner=replay.banner,
+        words=replay.words,
+    )
+
+
+def check_yesterday(
+    inputs: StagingInputs, progress: Callable[[float], None], *, en_route: EnRoute
+) -> Yesterday:
     """Fit speeds to all responses, then replay the last whole month with assumed and with fitted speeds.
+
+    Parameters
+    ----------
+    en_route
+        Where the city's dispatch takes a unit on its way home to be; see `models.dispatch.simulate`.
 
     Raises
     ------
@@ -91,9 +190,7 @@ def check_yesterday(inputs: StagingInputs, progress: Callable[[float], None]) ->
     responses, posts = city.table("unit_responses"), inputs.posts
     region = assign_regions(calls["lon"], calls["lat"], inputs.regions.geometry.to_numpy())
     bands = city.profile.hour_bands
-    band_of_hour = np.zeros(168, dtype=np.int64)
-    for at, band in enumerate(bands):
-        band_of_hour[list(band.hours_of_week)] = at
+    band_of_hour = inputs.band_of_hour
     assumed = _assumed(inputs, np.array([band.factor for band in bands]))
     progress(0.02)
     selection = trips_from_tables(
@@ -132,10 +229,21 @@ def check_yesterday(inputs: StagingInputs, progress: Callable[[float], None]) ->
                 drive_share=calibration.drive_share,
                 replications=REPLICATIONS,
                 target_min=inputs.default_target_min,
+                en_route=en_route,
             )
         )
         progress(0.8 + 0.2 * done)
-    return Yesterday(f"{start:%B %Y}", calibration, replays[0], replays[1])
+    driven_at = responses["enroute_at"].iloc[selection.row]
+    months = dict.fromkeys(f"{time:%B %Y}" for time in (driven_at.min(), driven_at.max()))
+    return Yesterday(
+        f"{start:%B %Y}",
+        " to ".join(months),
+        en_route,
+        sum(selection.left_out.values()) + calibration.unreachable,
+        calibration,
+        replays[0],
+        replays[1],
+    )
 
 
 def _assumed(inputs: StagingInputs, band_factor: np.ndarray) -> AssumedSpeeds:
@@ -164,35 +272,3 @@ def _last_whole_month(times: pd.Series) -> tuple[pd.Timestamp, pd.Timestamp]:
     if start < times.min():
         raise InvalidInputError("The unit responses do not hold one whole month")
     return start, end
-
-
-def _show(found: Yesterday) -> None:
-    fit, before = found.calibration.held_out, found.calibration.assumed
-    st.dataframe(
-        pd.DataFrame(
-            [
-                (
-                    label,
-                    f"{errors.mean_absolute_min:.2f} min",
-                    f"{60 * errors.bias_min.value:+.0f} s",
-                    f"{replay.figures['misses'].sum()} of {replay.figures['judged'].sum()}",
-                )
-                for label, errors, replay in (
-                    ("Assumed", before, found.assumed),
-                    ("Fitted", fit, found.fitted),
-                )
-            ],
-            columns=["speeds", "miss", "bias", "misses"],
-        ),
-        hide_index=True,
-        column_config={
-            "speeds": st.column_config.TextColumn("Speeds", width=72),
-            "miss": st.column_config.TextColumn("Drive error", width=84, help="Mean, on weeks held out."),
-            "bias": st.column_config.TextColumn("Bias", width=58, help="Predicted less observed."),
-            "misses": st.column_config.TextColumn(
-                "Replay misses", width=98, help="By hour and neighborhood."
-            ),
-        },
-    )
-    note(f"{found.month}, {fit.n:,} drives. With assumed speeds: {found.assumed.words}")
-    note(f"With fitted speeds: {found.fitted.words}")
