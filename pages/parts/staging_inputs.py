@@ -328,7 +328,7 @@ def prepare_staging(city: City) -> StagingInputs:
     """Prepare a city: snap its calls and posts, and find their neighborhoods."""
     regions = city.areas("neighborhoods")
     network = city.network
-    calls = _demand_calls(city)
+    calls = demand_calls(city)
     places, place_of_call = distinct_places(calls["lon"], calls["lat"])
     node, access_m = (
         network.snap(places[:, 0], places[:, 1])
@@ -355,7 +355,7 @@ def prepare_staging(city: City) -> StagingInputs:
     )
 
 
-def _demand_calls(city: City) -> pd.DataFrame:
+def demand_calls(city: City) -> pd.DataFrame:
     """Medical calls; where the city gives none, all calls as a stand-in."""
     if not city.has("calls"):
         none = pd.DataFrame(columns=["lon", "lat", "priority"], dtype=float)
