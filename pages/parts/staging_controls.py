@@ -21,6 +21,7 @@ from models.scenario import (
 )
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs
+from pages.parts.staging_speeds import source_words, speeds_control
 
 WHOLE_WEEK = "All week"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -73,6 +74,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             state=state,
             words="From the crew's alarm to wheels rolling. " + sources["turnout_s"],
         )
+    speeds_control(inputs, state)
     left, right = st.columns(2, gap="small")
     with left:
         _slider(
@@ -82,7 +84,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             round(100 * _factor(state.current, SetSpeedFactor)),
             lambda scenario, percent: _put(scenario, SetSpeedFactor(percent / 100), percent == 100),
             state=state,
-            words="Of the assumed speeds. " + sources["speeds"],
+            words="Of the speeds in force. " + source_words(inputs, state.current),
         )
     with right:
         _slider(

@@ -17,6 +17,7 @@ from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.shift_card import CardFigure, shift_card
 from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_speeds import range_words, speeds_words
 
 ENOUGH_CALLS = 30
 """Fewer calls than this in a neighborhood do not make it the worst one."""
@@ -46,8 +47,8 @@ def plan_figures(
             f"In {target}, every unit free",
             f"{now.share.value:.1%}",
             f"{now.share.low:.1%} to {now.share.high:.1%}",
-            f"{_range_words(inputs, view)} Share of the demand whose nearest staffed post is within the "
-            "target, from the call received to the first unit on scene, as if every unit were free.",
+            f"{_range_words(inputs, scenario, view)} Share of the demand whose nearest staffed post is within "
+            "the target, from the call received to the first unit on scene, as if every unit were free.",
             _points(now.share.value - before.share.value) if compared else "",
             _better(now.share.value - before.share.value),
         ),
@@ -61,7 +62,7 @@ def plan_figures(
             _points(worst[1] - worst_before[1]) if compared and worst and worst_before else "",
             _better(worst[1] - worst_before[1]) if worst and worst_before else None,
         ),
-        _drive_figure(now, before, compared=compared),
+        _drive_figure(now, before, range_words(inputs, scenario), compared=compared),
     ]
 
 
@@ -246,7 +247,7 @@ def _busy_figure(label: str, view: StagingView, baseline: StagingView, *, compar
     )
 
 
-def _drive_figure(now: Coverage, before: Coverage, *, compared: bool) -> Figure:
+def _drive_figure(now: Coverage, before: Coverage, speeds: str, *, compared: bool) -> Figure:
     median, p90 = now.median_s, now.p90_s
     change = (median.value - before.median_s.value) / 60
     shown = compared and math.isfinite(change)
@@ -255,8 +256,7 @@ def _drive_figure(now: Coverage, before: Coverage, *, compared: bool) -> Figure:
         f"{_minutes(median.value)} / {_minutes(p90.value)}",
         f"min; {_span(median)} / {_span(p90)}",
         "Minutes from wheels rolling to the door, every unit free: half, and nine tenths, of the demand are "
-        "reached at least this soon. The ranges cover the assumed speeds, fast to slow. The change is the "
-        "median's.",
+        f"reached at least this soon. The ranges cover speeds of {speeds}. The change is the median's.",
         (f"{change:+.1f}" if abs(change) >= 0.05 else "no change") if shown else "",
         (None if abs(change) < 0.05 else change < 0) if math.isfinite(change) else None,
     )
@@ -279,10 +279,9 @@ def _better(difference: float) -> bool | None:
     return None if abs(difference) < 0.0005 else difference > 0
 
 
-def _range_words(inputs: StagingInputs, view: StagingView) -> str:
-    low, high = inputs.city.profile.speed_range.low, inputs.city.profile.speed_range.high
+def _range_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> str:
     sampled = f", and the chance in {view.demand.sampled:,} calls (95 %)" if view.demand.sampled else ""
-    return f"The range covers speeds of {low:g} to {high:g} times the assumed ones{sampled}."
+    return f"The range covers speeds of {range_words(inputs, scenario)}{sampled}."
 
 
 def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> str:
@@ -304,7 +303,7 @@ def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) ->
             )
     stated = table.source.rstrip(".")
     dated = stated if table.period in stated else f"{stated}, {table.period}"
-    return f"{words} Counted: {DEMAND_SOURCES[source]}. {dated}."
+    return f"{words} Counted: {DEMAND_SOURCES[source]}. {dated}; {speeds_words(inputs, scenario)}."
 
 
 def _card(inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView) -> bytes:

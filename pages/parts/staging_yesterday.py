@@ -234,10 +234,9 @@ def check_yesterday(
         )
         progress(0.8 + 0.2 * done)
     driven_at = responses["enroute_at"].iloc[selection.row]
-    months = dict.fromkeys(f"{time:%B %Y}" for time in (driven_at.min(), driven_at.max()))
     return Yesterday(
         f"{start:%B %Y}",
-        " to ".join(months),
+        _months(driven_at.min(), driven_at.max()),
         en_route,
         sum(selection.left_out.values()) + calibration.unreachable,
         calibration,
@@ -262,6 +261,13 @@ def _driven(assumed: AssumedSpeeds) -> DrivenSpeeds:
     siren = np.array([1.0, assumed.siren_factor])
     kph = assumed.kph[:, None, None] * assumed.band_factor[None, :, None] * siren
     return DrivenSpeeds(kph, 0.0, 3.6 / assumed.access_kph)
+
+
+def _months(first: pd.Timestamp, last: pd.Timestamp) -> str:
+    """Say a period in months: "May 2025", "January to December 2025", "May 2024 to April 2025"."""
+    end = f"{last:%B %Y}"
+    start = f"{first:%B}" if first.year == last.year else f"{first:%B %Y}"
+    return end if f"{first:%B %Y}" == end else f"{start} to {end}"
 
 
 def _last_whole_month(times: pd.Series) -> tuple[pd.Timestamp, pd.Timestamp]:

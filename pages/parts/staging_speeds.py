@@ -1,0 +1,78 @@
+"""Which speeds are driven at: the control, and the words that go with every result."""
+
+import streamlit as st
+
+from models.scenario import Scenario, SetSpeeds
+from pages.parts.notes import note
+from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_inputs import StagingInputs
+
+KEY = "staging.speeds"
+LABELS = {"assumed": "Assumed", "fitted": "Fitted"}
+HOW = "fit them in the view Simulate, tab Yesterday"
+
+
+def speeds_control(inputs: StagingInputs, state: ScenarioState) -> None:
+    """Choose assumed or fitted speeds; say why there is no choice, or why others are in force."""
+    st.session_state[KEY] = "assumed" if inputs.fitted_at(state.current) is None else "fitted"
+
+    def changed() -> None:
+        source = st.session_state[KEY] or "assumed"
+        state.change(
+            lambda scenario: (
+                scenario.without(SetSpeeds.kind)
+                if source == "assumed"
+                else scenario.having(SetSpeeds(source))
+            )
+        )
+
+    reason = _why_not(inputs)
+    st.segmented_control(
+        "Speeds",
+        tuple(LABELS),
+        format_func=LABELS.__getitem__,
+        key=KEY,
+        on_change=changed,
+        disabled=bool(reason),
+        help="Assumed: by road class, hour and siren as the city's profile says. Fitted: as the city's own "
+        "ambulances drove, by road class, hour band and siren, with what passes at both ends of a drive.",
+    )
+    if not reason:
+        return
+    if state.current.find(SetSpeeds):
+        st.warning(f"This scenario asks for fitted speeds. {reason} Assumed speeds are used.")
+    else:
+        note(reason)
+
+
+def speeds_words(inputs: StagingInputs, scenario: Scenario) -> str:
+    """Say which speeds are in force: what every result carries."""
+    if inputs.fitted is None or inputs.fitted_at(scenario) is None:
+        return "speeds assumed"
+    found = inputs.fitted.fitted
+    return f"speeds fitted to {found.drives:,} drives, {found.period}"
+
+
+def source_words(inputs: StagingInputs, scenario: Scenario) -> str:
+    """Say where the speeds in force come from."""
+    assumed = inputs.fitted_at(scenario) is None
+    words = speeds_words(inputs, scenario)
+    return inputs.city.profile.sources["speeds"] if assumed else f"{words[0].upper()}{words[1:]}."
+
+
+def range_words(inputs: StagingInputs, scenario: Scenario) -> str:
+    """Say what the range of the speeds is."""
+    conditions = inputs.conditions(scenario)
+    if inputs.fitted_at(scenario) is None:
+        return f"{conditions.speed_low:g} to {conditions.speed_high:g} times the assumed ones"
+    return f"{conditions.speed_low:.3f} to {conditions.speed_high:.3f} times the fitted ones (95 %)"
+
+
+def _why_not(inputs: StagingInputs) -> str:
+    if inputs.fitted is not None:
+        return ""
+    if inputs.fitted_fault:
+        return f"{inputs.fitted_fault}."
+    if not inputs.city.has("unit_responses"):
+        return "There are no unit responses to fit speeds to."
+    return f"No fitted speeds yet: {HOW}."
