@@ -47,8 +47,8 @@ def plan_figures(
             f"In {target}, every unit free",
             f"{now.share.value:.1%}",
             f"{now.share.low:.1%} to {now.share.high:.1%}",
-            f"{_range_words(inputs, scenario, view)} Share of the demand whose nearest staffed post is within "
-            "the target, from the call received to the first unit on scene, as if every unit were free.",
+            f"{_range_words(inputs, scenario, view)} Share of the demand whose nearest staffed post is in "
+            "time, from the call received to the first unit on scene, as if every unit were free.",
             _points(now.share.value - before.share.value) if compared else "",
             _better(now.share.value - before.share.value),
         ),
