@@ -16,7 +16,8 @@ import numpy.typing as npt
 from data.city import City
 from data.derived import TravelTimes
 from geo.regions import assign_regions
-from models.compliance import ComplianceTable, how_often_chosen, rate_list, solve_compliance
+from models.compliance import ComplianceTable, rate_list, solve_compliance
+from models.compliance_moves import how_often_chosen
 from models.coverage import Demand, drive_seconds
 from models.demand import demand_from_calls, demand_from_population, distinct_places
 

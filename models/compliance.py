@@ -9,18 +9,27 @@ Research Society 57), whose model this is with no other moves allowed.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from errors import Faults, InvalidInputError
-from models.compliance_search import Ranking, find_list, improve_list, prove_list
+from models.compliance_search import Ranking, find_list, improve_list, order_units, prove_list
 from models.siting import Siting, solve_mclp
-from models.siting_cover import ROUNDING, Cover, make_cover
+from models.siting_cover import ROUNDING, Cover, make_cover, solve_by_milp
 from models.siting_merge import needed_columns
-from models.siting_rules import RuleOptions, Sites, read_reach, read_rules, read_weight
+from models.siting_rules import (
+    Fairness,
+    RuleOptions,
+    Rules,
+    Sites,
+    groups_in_reach,
+    read_reach,
+    read_rules,
+    read_weight,
+)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -55,6 +64,9 @@ class Level:
         No k posts reach more than this.
     price
         What nesting costs at this level: ``free_covered - covered``.
+    worst
+        Smallest share of a group: its covered weight as a part of what some allowed post reaches of it; None
+        without groups.
     """
 
     free_units: int
@@ -67,6 +79,7 @@ class Level:
     free_covered: float
     free_bound: float
     price: float
+    worst: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,9 @@ class ComplianceTable:
     total, unreachable
         Weight of all demand, and of the demand that no allowed post reaches.
     moves
-        Posts of the list that are not in the baseline (of as many as both have); None without a baseline.
+        Units of the list that stand elsewhere than in the baseline; None without a baseline.
+    floor
+        Least share of each group that the whole list has to have.
     """
 
     levels: tuple[Level, ...]
@@ -102,6 +117,7 @@ class ComplianceTable:
     total: float
     unreachable: float
     moves: int | None = None
+    floor: float = 0.0
 
     @property
     def sites(self) -> tuple[int, ...]:
@@ -114,31 +130,26 @@ class ComplianceTable:
         return math.fsum(level.chance * level.price for level in self.levels)
 
 
-@dataclass(frozen=True)
-class MovesStep:
-    """The best plan with at most this many moves from today's; the one before where more moves add nothing.
+class ListOptions(RuleOptions, total=False):
+    """Rules of a list, as keyword options.
 
     Attributes
     ----------
-    moves
-        Most posts that may differ from today's.
-    sites
-        The plan; in its order where it is a list.
-    left, entered
-        Posts of today that it gives up, and its new ones.
-    objective, bound
-        Of the plan, and proven for all plans with as few moves.
-    gain
-        What this many moves add to one move less; to today's posts at the first step.
+    fixed_first
+        Whether the units of ``fixed`` come before all others, so that these posts are the last to stand
+        empty; else they stand at any place of the list.
+    group
+        (n_demand,) group of each row, such as its neighborhood; -1 for none.
+    floor
+        Least share of each group that the whole list must cover, of what any allowed post reaches of it.
+    lift_worst
+        Whether the worst group gets the largest share that the rules allow, before all else counts.
     """
 
-    moves: int
-    sites: tuple[int, ...]
-    left: tuple[int, ...]
-    entered: tuple[int, ...]
-    objective: float
-    bound: float
-    gain: float
+    fixed_first: bool
+    group: npt.ArrayLike | None
+    floor: float
+    lift_worst: bool
 
 
 def solve_compliance(
@@ -147,16 +158,14 @@ def solve_compliance(
     p: int,
     *,
     chance: npt.ArrayLike | None = None,
-    fixed: Sites = (),
-    forbidden: Sites = (),
-    baseline: Sites | None = None,
-    max_moves: int | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     progress: Callable[[float], None] | None = None,
+    **options: Unpack[ListOptions],
 ) -> ComplianceTable:
     """Find the nested list that covers most, over the chances of the levels.
 
-    Maximise ``sum_k P(k) covered(first k posts)``.
+    Maximise ``sum_k P(k) covered(first k posts)``. Lists of equal worth are settled by the plain sum over the
+    levels, then by the weight that a second unit reaches too, then by the lowest sites.
 
     Parameters
     ----------
@@ -165,45 +174,48 @@ def solve_compliance(
     weight
         (n_demand,) calls or people, zero or more.
     p
-        Posts in the list, which is the number of units on duty.
+        Length of the list, which is the number of units on duty.
     chance
         (p,) probability that exactly 1, 2, ... p units are free, or (p + 1,) from 0 units; from a queue
         model. Not given, all levels from 1 count alike.
-    fixed, forbidden
-        Posts that must be in the list, at any place, and that must not.
-    baseline, max_moves
-        Posts of today's list, and how many posts of the new list may be others. Their order is free.
     time_limit_s
         Seconds for the proof; after that the best list so far is returned with its bound.
     progress
         Called with the part done, from 0 to 1, between steps; what it raises ends the search.
+    options
+        ``fixed`` (posts that must be in the list, once for each unit), ``forbidden``, ``baseline`` and
+        ``max_moves`` (how many units may stand elsewhere than today; the order is free), ``max_per_site``
+        (1; a second unit at a post reaches nobody more while both are free), see `RuleOptions`;
+        ``fixed_first, group, floor, lift_worst``, see `ListOptions`.
 
     Raises
     ------
     InvalidInputError
         If the arguments cannot be used or no list follows the rules; the text says why.
     """
-    options: RuleOptions = {
-        "fixed": fixed,
-        "forbidden": forbidden,
-        "baseline": baseline,
-        "max_moves": max_moves,
-    }
     task = _read(reach, weight, p, chance, options)
     free = _free_optima(task, time_limit_s, progress)
-    cover = task.cover.take(needed_columns(task.cover.reach > 0, task.cover.columns, single=True))
-    best = find_list(Ranking(cover, task.chance))
-    proof = prove_list(Ranking(cover, task.chance), best, time_limit_s=time_limit_s)
-    ranking = Ranking(task.cover, task.chance)
+    needed = needed_columns(task.cover.reach > 0, task.cover.columns, single=True)
+    if options.get("lift_worst") and task.cover.n_groups:
+        fairest = replace(task.cover, lift=1.0).take(needed)
+        units = solve_by_milp(fairest, time_limit_s=time_limit_s).units
+        task = task.with_floor(fairest.value(units) / math.fsum(fairest.weight))
+    cover, columns = task.cover.take(needed), np.flatnonzero(needed)
+    start: FloatArray | None = None
+    if cover.equity:
+        start = solve_by_milp(cover, time_limit_s=time_limit_s).units
+    ranking = task.ranking(cover, columns)
+    best = find_list(ranking) if start is None else order_units(ranking, start)
+    proof = prove_list(ranking, best, time_limit_s=time_limit_s)
+    whole = task.ranking(task.cover, np.arange(len(task.cover.columns.site)))
     bound = math.fsum(chance * plan.bound for chance, plan in zip(task.chance, free, strict=True))
-    order = np.searchsorted(task.cover.columns.site, cover.columns.site[best])
+    order = columns[best]
     if proof is not None:
-        proven = np.searchsorted(task.cover.columns.site, cover.columns.site[proof[0]])
-        order = max(order, proven, key=ranking.value)
         bound = min(bound, proof[1])
-    settled = improve_list(ranking, order)
-    if ranking.value(settled) >= ranking.value(order) * (1 - ROUNDING):
-        order = settled
+        proven = columns[proof[0]]
+        if whole.follows(proven) and whole.value(proven) > whole.value(order):
+            order = proven
+    order = improve_list(whole, order)
     if progress is not None:
         progress(1.0)
     return task.table(order, free, bound, None)
@@ -216,6 +228,8 @@ def rate_list(
     *,
     chance: npt.ArrayLike | None = None,
     forbidden: Sites = (),
+    max_per_site: int | None = 1,
+    group: npt.ArrayLike | None = None,
     time_limit_s: float = TIME_LIMIT_S,
 ) -> ComplianceTable:
     """Rate a list in its order, such as today's, beside the best posts at each level.
@@ -230,9 +244,14 @@ def rate_list(
     The other parameters, and errors, are those of `solve_compliance`. ``forbidden`` holds for the best posts.
     """
     listed = [int(site) for site in sites]
-    if len(set(listed)) != len(listed):
+    if max_per_site == 1 and len(set(listed)) != len(listed):
         raise InvalidInputError(f"{_HEADLINE}: a post stands twice in the list")
-    options: RuleOptions = {"fixed": listed, "forbidden": forbidden}
+    options: ListOptions = {
+        "fixed": listed,
+        "forbidden": forbidden,
+        "max_per_site": max_per_site,
+        "group": group,
+    }
     task = _read(reach, weight, len(listed), chance, options)
     free = _free_optima(task, time_limit_s, None)
     bound = math.fsum(chance * plan.bound for chance, plan in zip(task.chance, free, strict=True))
@@ -240,101 +259,26 @@ def rate_list(
     return task.table(order, free, bound, "given")
 
 
-def moves_curve(
-    reach: npt.ArrayLike,
-    weight: npt.ArrayLike,
-    baseline: Sequence[int],
-    *,
-    chance: npt.ArrayLike | None = None,
-    fixed: Sites = (),
-    forbidden: Sites = (),
-    most: int | None = None,
-    time_limit_s: float = TIME_LIMIT_S,
-    progress: Callable[[float], None] | None = None,
-) -> tuple[MovesStep, ...]:
-    """Find which few moves matter most: the best plan with at most 0, 1, 2, ... moves from today's.
-
-    Parameters
-    ----------
-    baseline
-        Today's posts; the plans have as many.
-    chance
-        As in `solve_compliance`: the plans are then nested lists over these chances. Not given, they are
-        judged with all units free, by `solve_mclp`.
-    most
-        Most moves to try; as many as there are posts when not given.
-    time_limit_s
-        Seconds for each plan.
-
-    Notes
-    -----
-    The other parameters, and errors, are those of `solve_compliance`.
-    """
-    p = len(baseline)
-    last = p if most is None else min(most, p)
-    steps: list[MovesStep] = []
-    for moves in range(last + 1):
-        plan: Siting | ComplianceTable
-        if chance is None:
-            plan = solve_mclp(
-                reach,
-                weight,
-                p,
-                time_limit_s=time_limit_s,
-                fixed=fixed,
-                forbidden=forbidden,
-                baseline=baseline,
-                max_moves=moves,
-            )
-        else:
-            plan = solve_compliance(
-                reach,
-                weight,
-                p,
-                chance=chance,
-                fixed=fixed,
-                forbidden=forbidden,
-                baseline=baseline,
-                max_moves=moves,
-                time_limit_s=time_limit_s,
-            )
-        before = steps[-1] if steps else None
-        better = before is None or plan.objective > before.objective * (1 + ROUNDING)
-        sites = plan.sites if before is None or better else before.sites
-        steps.append(
-            MovesStep(
-                moves=moves,
-                sites=sites,
-                left=tuple(sorted(set(baseline) - set(sites))),
-                entered=tuple(sorted(set(sites) - set(baseline))),
-                objective=plan.objective,
-                bound=plan.bound,
-                gain=plan.objective - before.objective if before is not None else 0.0,
-            )
-        )
-        if progress is not None:
-            progress((moves + 1) / (last + 1))
-    return tuple(steps)
-
-
-def how_often_chosen(plans: Sequence[Sequence[int]], n_sites: int) -> FloatArray:
-    """(n_sites,) share of the plans that use each site, such as the best under some speeds and demands."""
-    if not plans:
-        raise InvalidInputError("There are no plans to count")
-    used = np.zeros(n_sites)
-    for plan in plans:
-        used[sorted(set(plan))] += 1
-    return used / len(plans)
-
-
 @dataclass(frozen=True, eq=False)
 class _Task:
+    """What a list is made from; the columns of the covering model are all allowed ones."""
+
     cover: Cover
     chance: FloatArray
+    rules: Rules
+    opening: IntArray
     total: float
     unreachable: float
-    baseline: frozenset[int] | None
+    has_baseline: bool
     began: float
+
+    def with_floor(self, floor: float) -> "_Task":
+        """Ask each group for this share, if not for more already."""
+        return replace(self, cover=replace(self.cover, floor=max(floor, self.cover.floor)))
+
+    def ranking(self, cover: Cover, columns: IntArray) -> Ranking:
+        """Rank lists over some of the columns."""
+        return Ranking(cover, self.chance, self.opening[columns])
 
     def table(
         self, order: IntArray, free: Sequence[Siting], bound: float, status: ListStatus | None
@@ -354,16 +298,16 @@ class _Task:
                     added=sites[k - 1],
                     covered=here,
                     gain=here - float(covered[k - 2] if k > 1 else 0.0),
-                    free_sites=tuple(int(self.cover.columns.site[site]) for site in plan.sites),
+                    free_sites=plan.sites,
                     free_covered=best,
                     free_bound=max(plan.bound, best),
                     price=best - here,
+                    worst=self._worst(order[:k]),
                 )
             )
         objective = ranking.value(order)
         bound = objective if bound <= objective * (1 + ROUNDING) else bound
-        p = len(order)
-        shared = None if self.baseline is None else len(self.baseline & set(sites))
+        units_at = np.bincount(np.array(sites), minlength=len(self.rules.upper))
         return ComplianceTable(
             levels=tuple(levels),
             objective=objective,
@@ -373,8 +317,16 @@ class _Task:
             status=status or ("optimal" if bound == objective else "not proven"),
             total=self.total,
             unreachable=self.unreachable,
-            moves=None if shared is None else min(p, len(self.baseline or ())) - shared,
+            moves=self.rules.moves(units_at) if self.has_baseline else None,
+            floor=self.cover.floor,
         )
+
+    def _worst(self, order: IntArray) -> float | None:
+        cover = self.cover
+        if not cover.n_groups:
+            return None
+        held = cover.weight * (cover.reach[:, order] > 0).any(axis=1)
+        return float((np.asarray(cover.members @ held) / cover.group_weight).min())
 
 
 def _read(
@@ -382,29 +334,35 @@ def _read(
     weight: npt.ArrayLike,
     p: int,
     chance: npt.ArrayLike | None,
-    options: RuleOptions,
+    options: ListOptions,
 ) -> _Task:
     began = time.perf_counter()
     faults = Faults()
     table = read_reach(reach, faults)
     weights = read_weight(weight, len(table), faults)
-    rules = read_rules(table.shape[1], p, options, faults)
+    given = {name: value for name, value in options.items() if name in RuleOptions.__annotations__}
+    rules = read_rules(table.shape[1], p, cast("RuleOptions", given), faults)
     levels = None if rules is None else _read_chance(chance, rules.units, faults)
+    lift = bool(options.get("lift_worst"))
+    fairness = Fairness(options.get("group"), float(lift), options.get("floor", 0.0))
+    group = fairness.read(len(table), faults)
     faults.raise_as(InvalidInputError, _HEADLINE)
     if rules is None or levels is None:  # their faults were raised
         raise AssertionError
     columns = rules.columns()
     part = table[:, columns.site]
     used = part.any(axis=1) & (weights > 0)
-    cover = make_cover(part[used], weights[used], np.ones(1), columns)
-    given = options.get("baseline")
-    baseline = None if given is None else frozenset(np.flatnonzero(rules.baseline).tolist())
+    found = None if group is None else groups_in_reach(group[used])
+    cover = make_cover(part[used], weights[used], np.ones(1), columns, found, floor=fairness.floor)
+    opening = columns.lower if options.get("fixed_first") else np.zeros(len(columns.site), dtype=np.int64)
     return _Task(
         cover=cover,
         chance=levels,
+        rules=rules,
+        opening=opening,
         total=math.fsum(weights),
         unreachable=math.fsum(weights[~part.any(axis=1)]),
-        baseline=baseline,
+        has_baseline=options.get("baseline") is not None,
         began=began,
     )
 
@@ -430,14 +388,20 @@ def _read_chance(chance: npt.ArrayLike | None, p: int, faults: Faults) -> FloatA
 def _free_optima(
     task: _Task, time_limit_s: float, progress: Callable[[float], None] | None
 ) -> tuple[Siting, ...]:
-    """Best 1, 2, ... p posts, each number for itself and without other rules; sites as columns."""
-    cover, p = task.cover, len(task.chance)
+    """Best 1, 2, ... p posts, each number for itself; of the rules only forbidden and full posts hold."""
+    cover, p, rules = task.cover, len(task.chance), task.rules
+    sites, first = np.unique(cover.columns.site, return_index=True)
+    most = int(rules.upper.max())
     plans = []
     for k in range(1, p + 1):
         if len(cover.weight):
-            plans.append(solve_mclp(cover.reach, cover.weight, k, time_limit_s=time_limit_s))
+            plan = solve_mclp(
+                cover.reach[:, first], cover.weight, k, max_per_site=most, time_limit_s=time_limit_s
+            )
         else:
-            plans.append(Siting(tuple(range(k)), 0.0, 0.0, 0.0, 0.0, "optimal", 0.0))
+            filled = sorted(np.tile(np.arange(len(sites)), most)[:k])
+            plan = Siting(tuple(filled), 0.0, 0.0, 0.0, 0.0, "optimal", 0.0)
+        plans.append(replace(plan, sites=tuple(int(sites[site]) for site in plan.sites)))
         if progress is not None:
             progress(0.5 * k / p)
     return tuple(plans)

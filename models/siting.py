@@ -32,10 +32,12 @@ from models.siting_merge import needed_columns, sum_by
 from models.siting_milp import Status
 from models.siting_rules import (
     Columns,
+    Fairness,
     RuleOptions,
     Rules,
     Sites,
     as_sites,
+    groups_in_reach,
     infeasible,
     read_cost,
     read_reach,
@@ -126,7 +128,7 @@ def solve_mclp(
     InvalidInputError
         If the arguments cannot be used or no plan follows the rules; the text says why.
     """
-    fairness = _Fairness(group, lift, floor)
+    fairness = Fairness(group, lift, floor)
     return _solve_cover(reach, weight, p, busy=0.0, fairness=fairness, limit_s=time_limit_s, options=rules)
 
 
@@ -174,7 +176,7 @@ def solve_mexclp(
             f"The siting cannot be solved: busy is a probability from 0 to below 1, not {busy!r}"
         )
     rules.setdefault("max_per_site", None)
-    fairness = _Fairness(group, lift, floor)
+    fairness = Fairness(group, lift, floor)
     return _solve_cover(
         reach, weight, units, busy=busy, fairness=fairness, limit_s=time_limit_s, options=rules
     )
@@ -328,28 +330,6 @@ def solve_lscp(
 _HEADLINE = "The siting cannot be solved"
 
 
-@dataclass(frozen=True)
-class _Fairness:
-    group: npt.ArrayLike | None
-    lift: float
-    floor: float
-
-    def read(self, n: int, faults: Faults) -> IntArray | None:
-        """(n,) groups; None where they do not matter."""
-        faults.check(0 <= self.lift <= 1, "lift is a share from 0 to 1")
-        faults.check(0 <= self.floor <= 1, "floor is a share from 0 to 1")
-        if self.group is None:
-            faults.check(
-                self.lift == 0 and self.floor == 0, "lift and floor need groups, such as the neighborhoods"
-            )
-            return None
-        group = np.asarray(self.group)
-        if group.shape != (n,) or not np.issubdtype(group.dtype, np.integer):
-            faults.add(f"group must hold one whole number for each of the {n} rows of demand")
-            return None
-        return group.astype(np.int64) if self.lift or self.floor else None
-
-
 @dataclass(frozen=True, eq=False)
 class _Task:
     """What every model needs to make its result."""
@@ -407,7 +387,7 @@ def _solve_cover(
     units: int,
     *,
     busy: float,
-    fairness: _Fairness,
+    fairness: Fairness,
     limit_s: float | None,
     options: RuleOptions,
 ) -> Siting:
@@ -423,17 +403,13 @@ def _solve_cover(
     used = reached & (weights > 0)
     if not used.any():
         return task.idle()
-    if group is not None:
-        # Groups that hold nothing to reach cannot be lifted.
-        inside = group[used & (group >= 0)]
-        found = np.unique(inside)
-        group = np.where(np.isin(group, found), np.searchsorted(found, group), -1)
+    lifted = None if group is None or not fairness.wanted else groups_in_reach(group[used])
     full = make_cover(
         part[used],
         weights[used],
         gains(busy, task.rules.units),
         task.columns,
-        None if group is None else group[used],
+        lifted,
         lift=fairness.lift,
         floor=fairness.floor,
     )

@@ -262,7 +262,7 @@ def _too_high_a_floor(cover: Cover, time_limit_s: float | None) -> str:
     total = math.fsum(cover.weight)
     return (
         f"the least share of each group is set to {cover.floor:.1%}, but the worst group cannot get more "
-        f"than {best.bound / total:.1%}; lower it, or place more units"
+        f"than {max(0.0, best.bound) / total:.1%}; lower it, or place more units"
     )
 
 

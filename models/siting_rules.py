@@ -144,6 +144,57 @@ class RuleOptions(TypedDict, total=False):
     max_per_site: int | None
 
 
+@dataclass(frozen=True, eq=False)
+class Fairness:
+    """What is asked for groups of demand, such as the neighborhoods.
+
+    Attributes
+    ----------
+    group
+        (n,) group of each row of demand, -1 for none.
+    lift
+        From 0 to 1: how much the worst group's share counts beside the whole.
+    floor
+        Least share of each group, from 0 to 1.
+    """
+
+    group: npt.ArrayLike | None
+    lift: float = 0.0
+    floor: float = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is asked for the groups."""
+        return self.lift > 0 or self.floor > 0
+
+    def read(self, n: int, faults: Faults) -> IntArray | None:
+        """(n,) groups; None where none are given."""
+        faults.check(0 <= self.lift <= 1, "lift is a share from 0 to 1")
+        faults.check(0 <= self.floor <= 1, "floor is a share from 0 to 1")
+        if self.group is None:
+            faults.check(
+                self.lift == 0 and self.floor == 0, "lift and floor need groups, such as the neighborhoods"
+            )
+            return None
+        group = np.asarray(self.group)
+        if group.shape != (n,) or not np.issubdtype(group.dtype, np.integer):
+            faults.add(f"group must hold one whole number for each of the {n} rows of demand")
+            return None
+        return group.astype(np.int64)
+
+
+def groups_in_reach(group: IntArray) -> IntArray:
+    """Give groups with something in reach numbers from 0 without a hole.
+
+    Parameters
+    ----------
+    group
+        (n,) group of each row that some allowed site reaches; below 0 for none.
+    """
+    found = np.unique(group[group >= 0])
+    return np.where(group >= 0, np.searchsorted(found, group), -1)
+
+
 def read_rules(n_sites: int, units: int | None, options: RuleOptions, faults: Faults) -> Rules | None:
     """Read the rules; None with the faults noted where no plan can follow them.
 

@@ -10,7 +10,8 @@ import streamlit as st
 
 from data.derived import Roads
 from models import edits
-from models.compliance import ComplianceTable, MovesStep, how_often_chosen, moves_curve, solve_compliance
+from models.compliance import ComplianceTable, solve_compliance
+from models.compliance_moves import MovesStep, how_often_chosen, moves_curve
 from models.coverage import Demand
 from models.scenario import Scenario, SetDemand
 from models.siting import solve_mclp
@@ -161,7 +162,7 @@ def _show(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> Non
         st.warning("This list is for other settings. Suggest again.", icon=":material/history:")
     names = inputs.posts["name"].astype(str).tolist()
     total = found.table.total
-    warn_of_yesterday(inputs)
+    warn_of_yesterday(inputs, state.current)
     listed, why = st.tabs(["The list", "What it rests on"])
     with why:
         note(_words(found, names))

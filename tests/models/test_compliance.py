@@ -11,7 +11,8 @@ from hypothesis import given
 
 from errors import InvalidInputError
 from models import compliance_search
-from models.compliance import ComplianceTable, how_often_chosen, moves_curve, rate_list, solve_compliance
+from models.compliance import ComplianceTable, rate_list, solve_compliance
+from models.compliance_moves import how_often_chosen, moves_curve
 from models.siting import solve_mclp
 from tests.models.siting_cases import Case, cases
 
