@@ -12,7 +12,7 @@ PLACE_DECIMALS = 5
 
 
 def set_units(posts: pd.DataFrame, scenario: Scenario, units: int) -> Scenario:
-    """Set how many units are on duty; unsaid where every post of the order is staffed.
+    """Set how many units should be on duty; unsaid where there is one for every post of the order.
 
     Parameters
     ----------
@@ -20,8 +20,11 @@ def set_units(posts: pd.DataFrame, scenario: Scenario, units: int) -> Scenario:
         The city's posts, as `models.plan.make_plan` takes them; so in all functions of this module.
     """
     free = scenario.without(SetUnits.kind)
-    everywhere = len(make_plan(posts, free).in_order)
-    return free if units >= everywhere else scenario.having(SetUnits(max(units, 0)))
+    plan = make_plan(posts, free)
+    everywhere = len(plan.in_order)
+    # Units lost leave room: with more on duty than there are posts in the order, all posts can be staffed.
+    units = max(min(units, everywhere + plan.lost), 0)
+    return free if units == everywhere else scenario.having(SetUnits(units))
 
 
 def move_post(posts: pd.DataFrame, scenario: Scenario, post_id: str, lon: float, lat: float) -> Scenario:
@@ -43,7 +46,7 @@ def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenari
     post = plan.post(post_id)
     if post is None or post.state == "staffed":
         return scenario
-    units = len(plan.staffed) + 1
+    units = plan.on_duty + 1
     scenario = scenario.without(RemovePost.kind, post_id)
     if not any(known.post_id == post_id for known in make_plan(posts, scenario).in_order):
         scenario = scenario.having(
@@ -65,7 +68,7 @@ def empty_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenari
     post = plan.post(post_id)
     if post is None or post.order is None:
         return scenario
-    units = len(plan.staffed) - (post.state == "staffed")
+    units = plan.on_duty - (post.state == "staffed")
     return set_units(posts, _take_out(scenario, post), units)
 
 
@@ -85,7 +88,7 @@ def add_post(posts: pd.DataFrame, scenario: Scenario, lon: float, lat: float) ->
         scenario = _take_out(scenario, waiting)
     place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
     scenario = scenario.having(AddPost(f"new-{number}", *place, f"New post {number}"))
-    return set_units(posts, scenario, len(plan.staffed) + 1)
+    return set_units(posts, scenario, plan.on_duty + 1)
 
 
 def delete_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
@@ -107,7 +110,7 @@ def set_order(posts: pd.DataFrame, scenario: Scenario, post_ids: Sequence[str]) 
     for post in make_plan(posts, listed).in_order:
         if post.post_id not in post_ids:
             listed = _take_out(listed, post)
-    return listed
+    return set_units(posts, listed, len(post_ids) + make_plan(posts, listed).lost)
 
 
 def _take_out(scenario: Scenario, post: Post) -> Scenario:

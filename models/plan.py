@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetOrder, SetUnits
+from models.scenario import AddPost, LoseUnits, MovePost, RemovePost, Scenario, SetOrder, SetUnits
 
 State = Literal["staffed", "off", "candidate"]
 
@@ -53,15 +53,23 @@ class Plan:
         Posts of the order by rank, then the remaining candidates by id.
     ignored
         Words for each change that speaks of a post this city does not have.
+    lost
+        Units that are lost of those that should be on duty.
     """
 
     posts: tuple[Post, ...]
     ignored: tuple[str, ...] = ()
+    lost: int = 0
 
     @property
     def staffed(self) -> tuple[Post, ...]:
         """Posts where a unit waits, in order."""
         return tuple(post for post in self.posts if post.state == "staffed")
+
+    @property
+    def on_duty(self) -> int:
+        """Units that should be on duty: those at staffed posts, and those lost."""
+        return len(self.staffed) + self.lost
 
     @property
     def in_order(self) -> tuple[Post, ...]:
@@ -82,7 +90,7 @@ def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
 
     Today's order (``baseline_rank``), or the list that ``SetOrder`` puts in its place, comes first, then
     added posts in the order of their changes. The first ``SetUnits.units`` posts of the order are staffed;
-    all of them where units are not set.
+    all of them where units are not set. Units lost leave the last of these empty.
 
     Parameters
     ----------
@@ -112,7 +120,9 @@ def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
     order = [post_id for post_id in listed_first if post_id not in removed]
     order += [post_id for post_id in additions if post_id not in order and post_id not in removed]
     limits = scenario.find(SetUnits)
-    units = min(limits[0].units, len(order)) if limits else len(order)
+    on_duty = limits[0].units if limits else len(order)
+    lost = sum(change.units for change in scenario.find(LoseUnits))
+    units = min(max(on_duty - lost, 0), len(order))
 
     made: list[Post] = []
     taken_out = [
@@ -148,4 +158,4 @@ def make_plan(posts: pd.DataFrame, scenario: Scenario) -> Plan:
         f"Post {post_id} is not in this city; the change was left out."
         for post_id in sorted(named - set(known) - set(additions))
     )
-    return Plan(posts=tuple(made), ignored=ignored)
+    return Plan(posts=tuple(made), ignored=ignored, lost=lost)

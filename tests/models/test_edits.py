@@ -6,7 +6,7 @@ from hypothesis.strategies import SearchStrategy
 
 from models import edits
 from models.plan import make_plan
-from models.scenario import AddPost, MovePost, Scenario, SetOrder, SetUnits
+from models.scenario import AddPost, LoseUnits, MovePost, Scenario, SetOrder, SetUnits
 
 POSTS = pd.DataFrame(
     {
@@ -26,6 +26,7 @@ edit_steps: SearchStrategy[list[Edit]] = st.lists(
             st.sampled_from(["toggle", "move", "delete"]), st.sampled_from([*"ABCDEFGH", "new-1", "new-2"])
         ),
         st.tuples(st.just("units"), st.integers(0, 7)),
+        st.tuples(st.just("lose"), st.integers(1, 3)),
         st.tuples(st.just("add"), st.just(0)),
         st.tuples(st.just("order"), st.sampled_from(["HCB", "ABDFG", "", "GE"])),
     ),
@@ -47,6 +48,8 @@ def _apply(steps: list[Edit]) -> Scenario:
                 scenario = edits.set_order(POSTS, scenario, tuple(str(value)))
             case "units":
                 scenario = edits.set_units(POSTS, scenario, int(value))
+            case "lose":
+                scenario = scenario.having(LoseUnits(int(value)))
             case _:
                 scenario = edits.add_post(POSTS, scenario, -90.05, 29.95)
     return scenario
@@ -103,8 +106,8 @@ def test_units_staff_the_first_posts_of_the_order(steps: list[Edit], units: int)
     scenario = edits.set_units(POSTS, _apply(steps), units)
     plan = make_plan(POSTS, scenario)
     order = plan.in_order
-    assert plan.staffed == order[: min(units, len(order))]
-    if units >= len(order):
+    assert plan.staffed == order[: min(max(units - plan.lost, 0), len(order))]
+    if units >= len(order) and not plan.lost:
         assert not scenario.find(SetUnits)
 
 
@@ -134,6 +137,19 @@ def test_a_change_of_an_unknown_post_is_told_not_lost() -> None:
     assert [post.post_id for post in plan.staffed] == ["B", "A", "D", "F", "G", "C"]
     assert edits.move_post(POSTS, TODAY, "Z", -90.0, 29.9) == TODAY
     assert edits.toggle_post(POSTS, TODAY, "Z") == TODAY
+
+
+def test_lost_units_leave_the_last_posts_empty_and_come_back() -> None:
+    lost = TODAY.having(LoseUnits(2))
+    plan = make_plan(POSTS, lost)
+    assert [post.post_id for post in plan.staffed] == ["B", "A", "D"]
+    assert (plan.lost, plan.on_duty) == (2, 5)
+    assert not make_plan(POSTS, TODAY.having(LoseUnits(9))).staffed
+    # A post staffed by hand is one unit more beside those lost, and stays when they come back.
+    more = edits.toggle_post(POSTS, lost, "F")
+    assert [post.post_id for post in make_plan(POSTS, more).staffed] == ["B", "A", "D", "F"]
+    back = make_plan(POSTS, more.without(LoseUnits.kind))
+    assert [post.post_id for post in back.staffed] == ["B", "A", "D", "F", "G"]
 
 
 def test_another_order_takes_the_place_of_today() -> None:

@@ -10,6 +10,9 @@ from models.scenario import (
     AddPost,
     Change,
     CloseRoad,
+    DivertHospital,
+    FloodStreets,
+    LoseUnits,
     MovePost,
     RemovePost,
     ScaleDemand,
@@ -34,6 +37,9 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(SetUnits, st.integers(0, 99)),
     st.builds(SetOrder, st.lists(post_ids, max_size=5, unique=True).map(tuple)),
     st.builds(CloseRoad, post_ids),
+    st.builds(FloodStreets, post_ids),
+    st.builds(DivertHospital, post_ids),
+    st.builds(LoseUnits, st.integers(1, 99)),
     st.builds(ScaleDemand, st.floats(0.1, 10)),
     st.builds(SetSpeedFactor, st.floats(0.1, 10)),
     st.builds(SetSpeeds, st.sampled_from(["assumed", "fitted"])),
@@ -104,6 +110,12 @@ def test_sentences_name_the_posts() -> None:
         "Touro is moved to 29.95000, -90.07000.",
         "The hour is Saturday, 22:00 to 22:59.",
     )
+    lost = Scenario("x").having(FloodStreets("Low Street")).having(DivertHospital("H1")).having(LoseUnits(1))
+    assert lost.sentences({"H1": "Charity"}) == (
+        "Water stands at Low Street.",
+        "Charity is on diversion: no ambulance goes there.",
+        "1 unit is lost.",
+    )
     assert Scenario("x").having(SetSpeeds("fitted")).sentences() == (
         "Speeds are those fitted to the city's own unit responses.",
     )
@@ -124,6 +136,9 @@ def test_sentences_name_the_posts() -> None:
         ([{"kind": "set_target", "minutes": 0}], "above 0"),
         ([{"kind": "set_clock", "call_handling_s": -1, "turnout_s": 0}], "0 to 3600"),
         ([{"kind": "set_demand", "source": "guess"}], "must be one of"),
+        ([{"kind": "flood_streets", "name": ""}], "names no street"),
+        ([{"kind": "divert_hospital", "hospital_id": 3}], "names no hospital"),
+        ([{"kind": "lose_units", "units": 0}], "one or more"),
         ([{"kind": "set_units", "units": 3}, {"kind": "set_units", "units": 4}], "same thing"),
         ([{"kind": "set_order", "post_ids": ["A", "A"]}], "each post once"),
         ([{"kind": "set_order", "post_ids": "AB"}], "each post once|missing|neither"),
@@ -142,7 +157,7 @@ def test_all_faults_are_told_together() -> None:
     }
     with pytest.raises(InvalidInputError) as caught:
         Scenario.from_json(json.dumps(content))
-    for words in ("no baseline", "zero or more", "names no road"):
+    for words in ("no baseline", "zero or more", "names no street"):
         assert words in str(caught.value)
 
 
@@ -177,4 +192,4 @@ def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
-    assert len(CHANGE_TYPES) == 14
+    assert len(CHANGE_TYPES) == 17
