@@ -98,7 +98,8 @@ def _errors(fitted: FittedSpeeds) -> None:
     )
     note(
         f"{fitted.drives:,} drives from a post, {fitted.period}; {fitted.left_out:,} responses cannot tell "
-        f"(sent from the road, cancelled, no place). {fitted.replayed} replayed."
+        f"(sent from the road, cancelled, no place). {fitted.replayed} replayed, units driving home counted "
+        + ("from the straight line." if fitted.en_route == "line" else "from where they are.")
     )
     note(f"Assumed speeds: {fitted.assumed.words}")
     note(f"Fitted speeds: {fitted.fitted.words}")

@@ -23,6 +23,7 @@ from pages.parts.job_view import watch_job
 from pages.parts.notes import note
 from pages.parts.staging_fit_view import show_fit
 from pages.parts.staging_inputs import StagingInputs
+from pages.parts.staging_speeds import speeds_words
 
 SEED = 20_251_122
 NEEDED = ("unit_responses", "calls", "shifts", "hospitals")
@@ -30,7 +31,7 @@ FOLDS, DRAWS, REPLICATIONS = 3, 40, 4
 
 EnRoute = Literal["network", "line"]
 EN_ROUTE_WORDS: Mapping[EnRoute, str] = MappingProxyType(
-    {"network": "where it is on its way", "line": "on the straight line home"}
+    {"network": "from where it is", "line": "from the line home"}
 )
 
 
@@ -53,18 +54,19 @@ def job_key(inputs: StagingInputs) -> str:
 
 
 def warn_of_yesterday(inputs: StagingInputs, scenario: Scenario) -> None:
-    """Say above every comparison whether the past month is reproduced at the speeds in force."""
+    """Say above every comparison under which speeds it holds, and whether they reproduce the past month."""
+    check = None
     if not all(inputs.city.has(table) for table in NEEDED):
-        note(
-            "Not checked against yesterday: this city gives no unit responses. Speeds and times are assumed."
-        )
+        known = "not checked against yesterday, for this city gives no unit responses"
     elif inputs.fitted is None:
-        note("Not yet checked against a past month: see Yesterday in the view Simulate.")
+        known = "not yet checked against a past month (Yesterday, in the view Simulate)"
     else:
         found = inputs.fitted.fitted
         check = found.assumed if inputs.fitted_at(scenario) is None else found.fitted
-        if check.banner:
-            st.warning(check.words, icon=":material/history:")
+        known = f"{found.replayed} is {'not ' if check.banner else ''}reproduced"
+    note(f"Best under these speeds and calls: {speeds_words(inputs, scenario)}; {known}.")
+    if check is not None and check.banner:
+        st.warning(check.words, icon=":material/history:")
 
 
 def yesterday_view(inputs: StagingInputs) -> None:
@@ -79,15 +81,22 @@ def yesterday_view(inputs: StagingInputs) -> None:
         st.button("Stop", on_click=job.stop, icon=":material/stop_circle:")
         watch_job(key, "Fitting speeds and replaying the month …")
         return
+    if job is not None and job.error:
+        st.warning(f"The check ended: {job.error}.")
+    if inputs.fitted is not None:
+        show_fit(inputs.fitted.fitted)
+    elif inputs.fitted_fault:
+        st.warning(f"{inputs.fitted_fault}.")
     left, right = st.columns([1.2, 1], vertical_alignment="bottom")
     rule: EnRoute = left.selectbox(
-        "Dispatch counts a unit on its way home",
+        "A unit driving home counts",
         tuple(EN_ROUTE_WORDS),
         index=list(EN_ROUTE_WORDS).index(usual_rule(inputs)),
         format_func=EN_ROUTE_WORDS.__getitem__,
         key="staging.en_route",
-        help="Replay with the rule that your dispatch system had in that month: another rule sends other "
-        "units, and the replay then misses whatever the speeds are.",
+        help="From its place on the streets, or from the straight line between where it was freed and its "
+        "post. Choose what your dispatch system did in that month: another rule sends other units, and the "
+        "replay then misses whatever the speeds are.",
     )
     right.button(
         "Check last month",
@@ -99,12 +108,6 @@ def yesterday_view(inputs: StagingInputs) -> None:
         help="Fits speeds to the city's own responses, replays the last whole month as it was staffed, and "
         "keeps the fitted speeds for every window.",
     )
-    if job is not None and job.error:
-        st.warning(f"The check ended: {job.error}.")
-    if inputs.fitted is not None:
-        show_fit(inputs.fitted.fitted)
-    elif inputs.fitted_fault:
-        st.warning(inputs.fitted_fault)
 
 
 def usual_rule(inputs: StagingInputs) -> EnRoute:
