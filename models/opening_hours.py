@@ -1,6 +1,6 @@
 """Opening hours as text, and as the minutes of a week: a plain subset of OpenStreetMap's ``opening_hours``.
 
-A rule is days and times, ``Mo-Th 16:00-24:00``; rules are parted by ``;``; a rule without days is for every day.
+A rule is days and times, ``Mo-Th 16:00-24:00``; rules are parted by ``;``; one without days is for every day.
 Hours belong to the day on which they begin: ``Fr 16:00-03:00`` ends on Saturday. A later rule replaces what
 earlier rules said of its days. ``24/7`` never closes, ``off`` or ``closed`` is a day without hours.
 """
