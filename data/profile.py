@@ -3,7 +3,7 @@
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,12 +25,18 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Standard(_Frozen):
-    """One response standard: the share of calls to reach within some minutes, and what is timed."""
+    """One response standard: the share of calls to reach within some minutes, and what is timed.
+
+    ``clock`` says when the minutes begin: as the call is received, or as the crew departs (driving only).
+    ``reference`` says for whom the standard is made where it does not bind this city; empty for its own.
+    """
 
     name: Text
     code: Text
     share: Share
     minutes: Annotated[float, Field(gt=0, le=120)]
+    clock: Literal["call", "departure"] = "call"
+    reference: str = ""
     start: Text
     end: Text
     source: Text

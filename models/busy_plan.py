@@ -61,6 +61,7 @@ class BusyOutcome:
 def busy_outcome(outcome: Outcome, demand: Demand, conditions: Conditions, workload: Workload) -> BusyOutcome:
     """Solve the hypercube model for a plan with one unit at each staffed post.
 
+    Posts with the same drives everywhere are one place where several units wait, and share its calls alike.
     Places from which the posts are asked in the same order are one place to the queue: thousands of corners
     become a few hundred orders, and the answer stays the same. Stationary: the rates hold all the time.
 
@@ -83,8 +84,13 @@ def busy_outcome(outcome: Outcome, demand: Demand, conditions: Conditions, workl
     travel_s = outcome.post_seconds.T
     order, group = _distinct_rows(np.argsort(travel_s, axis=1, kind="stable"))
     rate = demand.weight * (workload.calls_per_hour / demand.total)
+    together = np.unique(outcome.post_seconds, axis=0, return_inverse=True)[1].ravel()
     queue = hypercube_for(
-        np.bincount(group, rate, minlength=len(order)), order, 60 / workload.busy_min, queue=True
+        np.bincount(group, rate, minlength=len(order)),
+        order,
+        60 / workload.busy_min,
+        queue=True,
+        same_post=together.tolist(),
     )
     by_place = replace(queue, dispatch=queue.dispatch[group], immediate=queue.immediate[group])
     return BusyOutcome(queue, busy_coverage(by_place, rate, travel_s, conditions.budget_s()))

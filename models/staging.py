@@ -1,6 +1,7 @@
 """One staging plan under one set of conditions: its travel-time field and whom it reaches."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ from errors import Faults, InvalidInputError
 from models.coverage import Coverage, Demand, coverage, drive_seconds, sole_share
 
 FloatArray = npt.NDArray[np.float64]
+TargetClock = Literal["call", "departure"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Conditions:
     Attributes
     ----------
     target_min
-        Minutes from the call received to the first unit on scene.
+        Minutes of the target, to the first unit on scene.
     call_handling_s, turnout_s
         Seconds that pass before the wheels roll.
     speed_factor
@@ -29,6 +31,9 @@ class Conditions:
         Speed between a street corner and a door or post, in a straight line.
     access_s
         Seconds at the two ends of a drive that do not depend on how far it is.
+    target_clock
+        When the target's minutes begin: ``call``, as the call is received, or ``departure``, as the wheels
+        roll.
     """
 
     target_min: float
@@ -39,6 +44,7 @@ class Conditions:
     speed_high: float
     access_kph: float
     access_s: float = 0.0
+    target_clock: TargetClock = "call"
 
     def __post_init__(self) -> None:
         faults = Faults()
@@ -51,9 +57,23 @@ class Conditions:
         faults.check(0 < self.speed_low <= 1 <= self.speed_high, "the range of speeds must hold 1")
         faults.raise_as(InvalidInputError, "The conditions cannot be used")
 
+    @property
+    def target_from_call_min(self) -> float:
+        """The target's minutes counted from the call received, whatever its own clock."""
+        before_s = 0.0 if self.target_clock == "call" else self.call_handling_s + self.turnout_s
+        return self.target_min + before_s / 60
+
+    @property
+    def target_words(self) -> str:
+        """The target in a few words, which name the clock where it is not the call's."""
+        return f"{self.target_min:g} min" + (" of driving" if self.target_clock == "departure" else "")
+
     def budget_s(self, minutes: float | None = None) -> float:
-        """Seconds left for driving within ``minutes`` (the target when not given); may be negative."""
-        whole = self.target_min if minutes is None else minutes
+        """Seconds left for driving within ``minutes`` from the call (the target when not given).
+
+        May be negative.
+        """
+        whole = self.target_from_call_min if minutes is None else minutes
         return whole * 60 - self.call_handling_s - self.turnout_s
 
 
