@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
@@ -356,6 +356,67 @@ class SetDemand(Change):
         return [] if fine else [f"demand must be one of {', '.join(DEMAND_SOURCES)}"]
 
 
+@dataclass(frozen=True)
+class SetRules(Change):
+    """Choose the rules of dispatch under which weeks are simulated, for every plan alike.
+
+    Attributes
+    ----------
+    queue
+        Whether a freed unit takes the longest-waiting call or the most urgent one.
+    preempt
+        Whether an urgent call may take a unit that is on its way to a less urgent one.
+    compliance
+        Whether the plan's list is a compliance table: with k units free its first k posts are held.
+    move_up
+        Whether free units move to hold it whenever their number changes; else only freed units do.
+    shifts
+        Whether units have the city's usual shifts and types; else all are alike and always on duty.
+    als_first
+        Whether calls of the highest priority need an ALS unit.
+    """
+
+    kind: ClassVar[str] = "set_rules"
+    queue: Literal["longest", "priority"] = "longest"
+    preempt: bool = False
+    compliance: bool = False
+    move_up: bool = False
+    shifts: bool = False
+    als_first: bool = False
+
+    @override
+    def sentence(self, names: Mapping[str, str] = NO_NAMES) -> str:
+        parts = [
+            "a freed unit takes the "
+            + ("most urgent call" if self.queue == "priority" else "longest-waiting call"),
+            *(["urgent calls may take a unit on its way to a less urgent one"] if self.preempt else []),
+            *(
+                ["free units move so that the first posts of the list are held"]
+                if self.move_up
+                else ["freed units fill the first open post of the list"]
+                if self.compliance
+                else ["units go home to their own posts"]
+            ),
+            *(["units work the city's usual shifts"] if self.shifts else []),
+            *(["the most urgent calls need an ALS unit"] if self.als_first else []),
+        ]
+        return f"Simulated rules: {'; '.join(parts)}."
+
+    @override
+    def faults(self) -> list[str]:
+        flags = (self.preempt, self.compliance, self.move_up, self.shifts, self.als_first)
+        found = [] if all(isinstance(flag, bool) for flag in flags) else ["set_rules needs true or false"]
+        if self.queue not in {"longest", "priority"}:
+            found.append("set_rules needs the queue 'longest' or 'priority'")
+        if self.preempt and self.queue != "priority":
+            found.append("taking units for urgent calls needs the most urgent call to be served first")
+        if self.move_up and not self.compliance:
+            found.append("moving up needs the list to be a compliance table")
+        if self.als_first and not self.shifts:
+            found.append("needing an ALS unit needs the city's shifts, which say what each unit is")
+        return found
+
+
 CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
     {
         cls.kind: cls
@@ -377,6 +438,7 @@ CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
             SetWorkload,
             SetHourOfWeek,
             SetDemand,
+            SetRules,
         )
     }
 )

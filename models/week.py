@@ -1,5 +1,6 @@
 """A week of a staging plan, simulated: the plan, the demand and the network as the simulator takes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy.typing as npt
 
 from models.busy_plan import Workload
 from models.dispatch_draw import CallKind, CallRates, Draw, ServiceTimes
-from models.dispatch_rules import RuleOptions
+from models.dispatch_rules import RuleOptions, nested_table
+from models.scenario import SetRules
 from models.staging import Conditions
 
 HOURS_A_WEEK = 168
@@ -60,11 +62,38 @@ class CaseTimes:
         return len(self.on_scene_min) > 0
 
 
-def call_rates(shape: CallShape, cases: CaseTimes, workload: Workload) -> CallRates:
+@dataclass(frozen=True)
+class CallMix:
+    """Priorities of calls, the most urgent first; one without a name where the city's calls have none.
+
+    Attributes
+    ----------
+    names
+        As in the city's table of calls.
+    share
+        Share of all calls; sums to 1.
+    transported
+        Share of the calls of each priority taken to a hospital.
+    """
+
+    names: tuple[str, ...] = ("",)
+    share: tuple[float, ...] = (1.0,)
+    transported: tuple[float, ...] = (0.0,)
+
+    def kinds(self, *, als_first: bool) -> tuple[CallKind, ...]:
+        """Kinds of call; with ``als_first`` those of the highest priority need an ALS unit."""
+        return tuple(
+            CallKind(share, priority, "ALS" if als_first and priority == 1 else "", transported)
+            for priority, (share, transported) in enumerate(
+                zip(self.share, self.transported, strict=True), start=1
+            )
+        )
+
+
+def call_rates(shape: CallShape, kinds: tuple[CallKind, ...], workload: Workload) -> CallRates:
     """Give calls an hour by cell (the first places) and hour of the week."""
     per_h = workload.calls_per_hour * shape.share[:, None] * shape.profile[None, :]
-    kind = CallKind(transport_share=cases.transport_share)
-    return CallRates(per_h=per_h, place=np.arange(len(shape.share)), kinds=(kind,))
+    return CallRates(per_h=per_h, place=np.arange(len(shape.share)), kinds=kinds)
 
 
 def service_times(
@@ -90,14 +119,40 @@ def service_times(
     return ServiceTimes(on_scene=Draw.exponential(rest), handling=handling, turnout=turnout)
 
 
-def rules(times: ServiceTimes, siren_factor: float) -> RuleOptions:
-    """Rules of the app: units answer on their way home, which they drive without siren, as to hospital."""
+def rules(
+    times: ServiceTimes,
+    siren_factor: float,
+    *,
+    chosen: SetRules,
+    posts: Sequence[int],
+    priorities: int = 1,
+) -> RuleOptions:
+    """Rules of the app: units answer on their way home, which they drive without siren, as to hospital.
+
+    Parameters
+    ----------
+    times
+        Distributions of a call's minutes.
+    siren_factor
+        How much faster a drive with siren is.
+    chosen
+        The policy on top.
+    posts
+        Places of the plan's posts, in the order of its list: the compliance table.
+    priorities
+        How many priorities calls have.
+    """
     return RuleOptions(
         en_route="network",
         home_factor=max(siren_factor, 1.0),
         transport_factor=max(siren_factor, 1.0),
         road_turnout=False,
         times=times,
+        queue=chosen.queue,
+        preempt=chosen.preempt,
+        priorities=priorities,
+        compliance=nested_table(posts) if chosen.compliance else None,
+        move_up=chosen.move_up,
     )
 
 

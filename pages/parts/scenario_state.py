@@ -11,6 +11,7 @@ from models.scenario import (
     SetClock,
     SetDemand,
     SetHourOfWeek,
+    SetRules,
     SetSpeedFactor,
     SetSpeeds,
     SetTarget,
@@ -19,7 +20,16 @@ from models.scenario import (
 
 PARAMETER = "scenario"
 UNDO_STEPS = 100
-CONDITIONS = (SetClock, SetDemand, SetHourOfWeek, SetSpeedFactor, SetSpeeds, SetTarget, SetWorkload)
+CONDITIONS = (
+    SetClock,
+    SetDemand,
+    SetHourOfWeek,
+    SetRules,
+    SetSpeedFactor,
+    SetSpeeds,
+    SetTarget,
+    SetWorkload,
+)
 """Changes that hold for every plan: two plans are compared under the same ones."""
 
 

@@ -88,7 +88,7 @@ def _survival(view: StagingView) -> str:
 def _simulated(state: ScenarioState) -> tuple[str, str]:
     job = st.session_state.get(JOB_KEY)
     found: SimulatedWeeks | None = None if job is None else job.result
-    if found is None or found.scenario_hash != state.current.hash:
+    if found is None or found.against != "plan" or found.scenario_hash != state.current.hash:
         return NOT_RUN, NOT_RUN
     figures = [weeks.interval("within_target") for weeks in (found.today, found.scenario)]
     today, scenario = (f"{f.mean:.1%} ± {100 * (f.high - f.mean):.1f}" for f in figures)

@@ -12,14 +12,17 @@ from errors import InvalidInputError
 from geo.hexgrid import cells_of
 from geo.travel_time import travel_times
 from models.busy_plan import Workload
-from models.dispatch import Replications, Simulation, replicate, simulate, standard_figures
+from models.dispatch import Replications, Simulation, replicate, simulate
 from models.dispatch_draw import CallRates, sample_calls
+from models.dispatch_groups import by_urgency, group_figures
 from models.dispatch_rules import RuleOptions
 from models.plan import Plan
-from models.scenario import Scenario
+from models.roster import Roster, crews, shift_rows, usual_week
+from models.scenario import DivertHospital, Scenario, SetHourOfWeek, SetRules
 from models.week import (
     WARM_UP_MIN,
     WEEK_MIN,
+    CallMix,
     CallShape,
     CaseTimes,
     call_rates,
@@ -27,7 +30,7 @@ from models.week import (
     rules,
     service_times,
 )
-from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_inputs import StagingInputs, StagingView, demand_calls
 
 CELL_RESOLUTION = 8
 """H3 cells of about 0.7 km2: a call is simulated at the corner nearest to the middle of its cell's demand."""
@@ -48,16 +51,20 @@ class World:
         Number of cells.
     rows_s
         (n_fixed, n_nodes) seconds from each of them, under the scenario's state of the roads.
-    shape, cases
-        How calls spread, and what their minutes are drawn from.
+    area_of_cell
+        (n_cells,) neighborhood that most of each cell's demand lies in, -1 outside all.
+    shape, cases, mix
+        How calls spread, what their minutes are drawn from, and their priorities.
     """
 
     inputs: StagingInputs
     nodes: npt.NDArray[np.int64]
     n_cells: int
     rows_s: npt.NDArray[np.float32]
+    area_of_cell: npt.NDArray[np.int64]
     shape: CallShape
     cases: CaseTimes
+    mix: CallMix
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +76,19 @@ class Week:
     travel_min: npt.NDArray[np.float64]
     hospitals: npt.NDArray[np.int64]
     rules: RuleOptions
+    area_of_place: npt.NDArray[np.int64]
+    n_areas: int
 
     def replicate(
         self, replications: int, target_min: float, progress: Callable[[float], None]
     ) -> Replications:
         """Simulate weeks after a day of warm-up; the same calls for every plan."""
+        figures = group_figures(
+            target_min=target_min,
+            area_of_place=self.area_of_place,
+            n_areas=self.n_areas,
+            by_priority=len(self.calls.kinds) > 1,
+        )
         return replicate(
             self.calls,
             self.units,
@@ -84,7 +99,7 @@ class Week:
             replications=replications,
             minutes=WARM_UP_MIN + WEEK_MIN,
             warm_up_min=WARM_UP_MIN,
-            figures=standard_figures(target_min=target_min),
+            figures=figures,
             progress=progress,
             **self.rules,
         )
@@ -104,7 +119,7 @@ def make_world(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> 
     weight = np.bincount(cell, demand.weight)
     middle = [np.bincount(cell, demand.weight * axis) / weight for axis in (lon, lat)]
     cell_nodes = network.snap(*middle)[0]
-    hospital_nodes = _hospital_nodes(inputs)
+    hospital_nodes = _hospital_nodes(inputs, scenario)
     nodes = np.concatenate([cell_nodes, hospital_nodes])
     state = inputs.times.state(inputs.roads(scenario))
     rows = [
@@ -119,8 +134,9 @@ def make_world(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> 
     ]
     access_s = float(demand.weight @ demand.access_m / demand.total) / (view.conditions.access_kph / 3.6)
     access_s += view.conditions.access_s
+    # An hour of the week is simulated as a week that is that hour throughout.
     profile = np.ones(168)
-    if inputs.days is not None:
+    if inputs.days is not None and not scenario.find(SetHourOfWeek):
         timed = inputs.call_hour[inputs.call_hour >= 0]
         profile = np.bincount(timed, minlength=168) / (len(timed) / 168)
     return World(
@@ -128,18 +144,38 @@ def make_world(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> 
         nodes=nodes,
         n_cells=len(cell_nodes),
         rows_s=np.concatenate(rows),
+        area_of_cell=_areas(cell, demand.region, demand.weight),
         shape=CallShape(weight / weight.sum(), profile, access_s / 60),
         cases=_case_times(inputs.city),
+        mix=call_mix(inputs.city),
     )
 
 
-def plan_week(world: World, plan: Plan, scenario: Scenario, workload: Workload) -> Week:
+def rules_of(scenario: Scenario) -> SetRules:
+    """Return the rules of dispatch in force."""
+    return next(iter(scenario.find(SetRules)), SetRules())
+
+
+def plan_week(
+    world: World, plan: Plan, scenario: Scenario, workload: Workload, chosen: SetRules | None = None
+) -> Week:
     """Put a plan's posts into the world.
+
+    Parameters
+    ----------
+    world, scenario
+        The world and the scenario it was made for.
+    plan
+        The plan.
+    workload
+        How busy units are.
+    chosen
+        Rules of dispatch; the scenario's when not given.
 
     Raises
     ------
     InvalidInputError
-        If no post is staffed.
+        If no post is staffed, or the rules need shifts that the city does not give.
     """
     inputs, places = world.inputs, plan.places()
     if not len(places):
@@ -159,26 +195,107 @@ def plan_week(world: World, plan: Plan, scenario: Scenario, workload: Workload) 
     reached = np.isfinite(nearest)
     mean_drive_min = float(world.shape.share[reached] @ nearest[reached])
     times = service_times(world.cases, world.shape, conditions, workload, mean_drive_min)
+    chosen = chosen or rules_of(scenario)
+    posts = np.arange(n_fixed, len(travel_min))
+    kinds = world.mix.kinds(als_first=chosen.als_first)
     return Week(
-        calls=call_rates(world.shape, world.cases, workload),
-        units=pd.DataFrame(
-            {
-                "unit_id": [f"{post.order:03d} {post.name}" for post in plan.staffed],
-                "post": np.arange(n_fixed, len(travel_min)),
-            }
-        ),
+        calls=call_rates(world.shape, kinds, workload),
+        units=_units(inputs, plan, posts, scenario, shifts=chosen.shifts),
         travel_min=travel_min,
         hospitals=np.arange(world.n_cells, n_fixed),
-        rules=rules(times, inputs.home_factor(scenario)),
+        rules=rules(
+            times,
+            inputs.home_factor(scenario),
+            chosen=chosen,
+            posts=posts.tolist(),
+            priorities=len(kinds),
+        ),
+        area_of_place=np.concatenate([world.area_of_cell, np.full(len(travel_min) - world.n_cells, -1)]),
+        n_areas=len(inputs.regions),
     )
 
 
-def _hospital_nodes(inputs: StagingInputs) -> npt.NDArray[np.int64]:
+def _units(
+    inputs: StagingInputs, plan: Plan, posts: npt.NDArray[np.int64], scenario: Scenario, *, shifts: bool
+) -> pd.DataFrame:
+    """One unit a post, always on duty; or the city's units in their usual shifts."""
+    if not shifts:
+        names = [f"{post.order:03d} {post.name}" for post in plan.staffed]
+        return pd.DataFrame({"unit_id": names, "post": posts})
+    hours = scenario.find(SetHourOfWeek)
+    ranked = inputs.posts.dropna(subset="baseline_rank").sort_values("baseline_rank")
+    rows = []
+    for crew in crews(plan, city_roster(inputs.city), tuple(ranked["post_id"].astype(str))):
+        on_duty = np.full(168, crew.on_duty[hours[0].hour]) if hours else crew.on_duty
+        post = plan.staffed[crew.post]
+        name = f"{post.order:03d} {post.name}" + (f" {crew.unit_id}" if crew.rostered else "")
+        rows += [
+            (name, posts[crew.post], crew.unit_type, *shift)
+            for shift in (shift_rows(on_duty, WARM_UP_MIN + WEEK_MIN) if on_duty.any() else [])
+        ]
+    if not rows:
+        raise InvalidInputError("In this hour no unit of the staffed posts is on duty; choose another hour")
+    return pd.DataFrame(rows, columns=["unit_id", "post", "unit_type", "starts_min", "ends_min"])
+
+
+def city_roster(city: City) -> Roster:
+    """Units on duty in the city's usual week, each at the post it is sent from most often.
+
+    Raises
+    ------
+    InvalidInputError
+        If the city gives no shifts, or no whole week of them.
+    """
+    if not city.has("shifts"):
+        raise InvalidInputError(f"The rules ask for the city's shifts. {city.missing('shifts')}")
+    homes: dict[str, str] = {}
+    if city.has("unit_responses"):
+        sent = city.table("unit_responses").dropna(subset="from_post_id")
+        counts = sent.groupby(["unit_id", "from_post_id"], observed=True).size().sort_values()
+        homes = {str(unit): str(post) for unit, post in counts.index}
+    return usual_week(city.table("shifts"), homes)
+
+
+def call_mix(city: City) -> CallMix:
+    """Priorities of the city's medical calls, and how many of each are taken to a hospital."""
+    transported = _case_times(city).transport_share
+    calls, first = demand_calls(city), city.profile.words.get("priority_call", "")
+    named = calls["priority"].dropna().astype(str)
+    names = by_urgency(named.unique().tolist(), first)
+    if len(names) < 2 or names[0] != first:
+        return CallMix(transported=(transported,))
+    taken = dict.fromkeys(names, transported)
+    if city.has("unit_responses"):
+        sent = city.table("unit_responses").merge(calls[["call_id", "priority"]], on="call_id")
+        sent = sent[sent["on_scene_at"].notna() & ~sent["cancelled"].fillna(value=False)]
+        share = sent["at_hospital_at"].notna().groupby(sent["priority"].astype(str)).mean()
+        taken |= {str(name): float(value) for name, value in share.items() if name in names}
+    count = named.value_counts()
+    return CallMix(
+        names=names,
+        share=tuple(float(count[name] / count.sum()) for name in names),
+        transported=tuple(taken[name] for name in names),
+    )
+
+
+def _areas(
+    cell: npt.NDArray[np.int64], region: npt.NDArray[np.int64], weight: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """(n_cells,) region of most of each cell's weight, -1 where that is outside all."""
+    table = pd.DataFrame({"cell": cell, "region": region, "weight": weight})
+    held = table.groupby(["cell", "region"])["weight"].sum().sort_values(kind="stable")
+    return held.reset_index().groupby("cell")["region"].last().to_numpy(dtype=np.int64)
+
+
+def _hospital_nodes(inputs: StagingInputs, scenario: Scenario) -> npt.NDArray[np.int64]:
+    """Nodes of the hospitals that take patients of 911 and are not on diversion."""
     city = inputs.city
     if not city.has("hospitals"):
         return np.empty(0, dtype=np.int64)
     table = city.table("hospitals")
-    open_now = table[table["receives_911"].fillna(value=False).astype(bool)]
+    diverted = [change.hospital_id for change in scenario.find(DivertHospital)]
+    receives = table["receives_911"].fillna(value=False).astype(bool)
+    open_now = table[receives & ~table["hospital_id"].astype(str).isin(diverted)]
     return (
         inputs.network.snap(open_now["lon"], open_now["lat"])[0] if len(open_now) else np.empty(0, np.int64)
     )

@@ -21,6 +21,7 @@ from models.scenario import (
     SetDemand,
     SetHourOfWeek,
     SetOrder,
+    SetRules,
     SetSpeedFactor,
     SetSpeeds,
     SetTarget,
@@ -43,6 +44,13 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(ScaleDemand, st.floats(0.1, 10)),
     st.builds(SetSpeedFactor, st.floats(0.1, 10)),
     st.builds(SetSpeeds, st.sampled_from(["assumed", "fitted"])),
+    st.sampled_from(
+        [
+            SetRules(),
+            SetRules("priority", preempt=True),
+            SetRules(compliance=True, move_up=True, shifts=True, als_first=True),
+        ]
+    ),
     st.builds(SetTarget, st.floats(0.5, 120)),
     st.builds(SetClock, st.floats(0, 3600), st.floats(0, 3600)),
     st.builds(SetWorkload, st.floats(0.1, 9000), st.floats(0.1, 500)),
@@ -115,6 +123,11 @@ def test_sentences_name_the_posts() -> None:
         "Water stands at Low Street.",
         "Charity is on diversion: no ambulance goes there.",
         "1 unit is lost.",
+    )
+    (said,) = Scenario("x").having(SetRules("priority", compliance=True, shifts=True)).sentences()
+    assert said == (
+        "Simulated rules: a freed unit takes the most urgent call; freed units fill the first open post of "
+        "the list; units work the city's usual shifts."
     )
     assert Scenario("x").having(SetSpeeds("fitted")).sentences() == (
         "Speeds are those fitted to the city's own unit responses.",
@@ -192,4 +205,13 @@ def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
-    assert len(CHANGE_TYPES) == 17
+    assert len(CHANGE_TYPES) == 18
+
+
+def test_rules_that_contradict_one_another_are_told() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        Scenario("x").having(SetRules(preempt=True, move_up=True, als_first=True))
+    for words in ("most urgent call", "compliance table", "city's shifts"):
+        assert words in str(caught.value)
+    with pytest.raises(InvalidInputError, match="queue 'longest' or 'priority'"):
+        Scenario("x").having(SetRules("shortest"))  # type: ignore[arg-type]

@@ -75,7 +75,7 @@ def test_weeks_are_simulated_and_compared(demo_city_dir: Path, monkeypatch: pyte
     app.run()
     assert not app.exception
     result: SimulatedWeeks = job.result
-    table = simulation_table(result, compared=True).set_index("figure")
+    table = simulation_table(result, first="Code 3").set_index("figure")
     assert table.loc["In time", "verdict"] == "worse"
     assert table.loc["Units busy", "verdict"] == "worse"
     assert (thin_table(result.thin)["minutes"].diff().dropna() <= 0).all()
