@@ -182,8 +182,9 @@ def analyse(
     """Analyse every allocation and pool them.
 
     Outlets that stand out in a first fit (q under 0.2) are held out of the second, so that they do not widen
-    what passes for ordinary in the test; they are judged all the same. The prior of the posterior is the spread
-    of all outlets, them included: it is about any outlet's multiplier, ordinary or not. Categories enter the regression as indicators.
+    what passes for ordinary in the test; they are judged all the same. The prior of the posterior is the
+    spread of all outlets, them included: it is about any outlet's multiplier, ordinary or not. Categories
+    enter the regression as indicators.
 
     Parameters
     ----------
