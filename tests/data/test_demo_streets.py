@@ -160,8 +160,11 @@ def test_closing_the_bridge_cuts_algiers_off(city: City, streets: gpd.GeoDataFra
     assert not nx.has_path(closed_graph, algiers, canal_street)
 
 
-def test_each_closure_of_the_profile_finds_its_bridge(city: City, streets: gpd.GeoDataFrame) -> None:
-    assert [c.name for c in city.profile.closures if not c.select(streets).any()] == []
+def test_each_closure_and_flood_of_the_profile_finds_its_streets(
+    city: City, streets: gpd.GeoDataFrame
+) -> None:
+    named = (*city.profile.closures, *city.profile.floods)
+    assert [entry.name for entry in named if not entry.select(streets).any()] == []
 
 
 def test_freeways_meet_streets_only_at_ramps(streets: gpd.GeoDataFrame) -> None:

@@ -190,7 +190,8 @@ def test_freeways_are_parted_and_still_reached(city: City, extract_dir: Path) ->
 @pytest.mark.extract
 def test_closures_cut_off_what_their_bridges_carry(city: City) -> None:
     network, streets = city.network, city.areas("streets")
-    closed = {closure.name: closure.select(streets) for closure in city.profile.closures}
+    bridges = [closure for closure in city.profile.closures if closure.kind == "bridge"]
+    closed = {closure.name: closure.select(streets) for closure in bridges}
     assert all(1 <= mask.sum() <= 12 for mask in closed.values())
     downtown, algiers, east = network.snap(
         np.array([-90.071, -90.046, -89.976]), np.array([29.951, 29.948, 30.037])
@@ -210,6 +211,32 @@ def test_closures_cut_off_what_their_bridges_carry(city: City) -> None:
     for name, mask in closed.items():
         if name != "Crescent City Connection":
             assert reached(mask) == [True, True]
+
+
+@pytest.mark.extract
+def test_each_stretch_of_each_route_crossing_and_flood_finds_its_streets(city: City) -> None:
+    streets = city.areas("streets")
+    entries = [closure for closure in city.profile.closures if closure.kind != "bridge"]
+    for entry in (*entries, *city.profile.floods):
+        for stretch in entry.stretches or (entry,):
+            assert stretch.select(streets).any(), entry.name
+
+
+@pytest.mark.extract
+def test_a_parade_route_is_reached_from_both_sides_and_not_crossed(city: City) -> None:
+    network = city.network
+    route = next(closure for closure in city.profile.closures if "St. Charles" in closure.name)
+    edges = route.select(city.areas("streets"))
+    on_route = np.zeros(network.n_nodes, dtype=bool)
+    on_route[network.edge_u[edges]] = on_route[network.edge_v[edges]] = True
+    # Some blocks to either side of St. Charles Avenue, on Washington Avenue.
+    lake, river = network.snap(np.array([-90.0877, -90.0838]), np.array([29.9345, 29.9273]))[0]
+    free = travel_times(network, [lake, river])
+    parade = travel_times(network, [lake, river], no_through=on_route)
+    assert parade[0, river] > free[0, river] + 180
+    assert parade[1, lake] > free[1, lake] + 180
+    reached = network.main & on_route
+    assert np.isfinite(parade[:, reached]).all()
 
 
 @pytest.mark.extract

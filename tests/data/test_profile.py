@@ -1,12 +1,9 @@
 import shutil
 from pathlib import Path
 
-import geopandas as gpd
-import numpy as np
 import pytest
-import shapely
 
-from data.profile import Closure, load_profile, profile_path
+from data.profile import load_profile, profile_path
 from data.schemas import ROAD_CLASSES
 from errors import CityFolderError
 
@@ -94,28 +91,3 @@ def test_missing_file_and_wrong_bytes_are_said(tmp_path: Path) -> None:
     (tmp_path / "city.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CityFolderError, match="cannot be read"):
         load_profile(tmp_path / "city.toml")
-
-
-def test_closure_takes_names_unnamed_and_box_together() -> None:
-    in_box, apart = [(0.2, 0.5), (0.8, 0.5)], [(2, 2), (3, 3)]
-    through = [(-5, 0.5), (5, 0.5)]
-    streets = gpd.GeoDataFrame(
-        {"name": ["St. Claude Avenue", "st claude avenue", None, "Sister Street", "St. Claude Avenue", None]},
-        geometry=[shapely.LineString(line) for line in (in_box, through, in_box, in_box, apart, apart)],
-        crs=4326,
-    )
-    box = (0.0, 0.0, 1.0, 1.0)
-    names = ("St Claude Avenue",)
-    cases = [
-        (Closure(name="c", streets=names, unnamed=True, box=box), [1, 1, 1, 0, 0, 0]),
-        (Closure(name="c", streets=names, box=box), [1, 1, 0, 0, 0, 0]),
-        (Closure(name="c", streets=names), [1, 1, 0, 0, 1, 0]),
-        (Closure(name="c", box=box), [1, 1, 1, 1, 0, 0]),
-    ]
-    for closure, expected in cases:
-        assert closure.select(streets).tolist() == np.array(expected, dtype=bool).tolist()
-
-
-def test_closure_without_names_or_box_is_refused() -> None:
-    with pytest.raises(ValueError, match="street names, a box, or both"):
-        Closure(name="nothing")
