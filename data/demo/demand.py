@@ -59,7 +59,7 @@ def draw_demand(network: RoadNetwork, hoods: Neighborhoods, year: Year, rng: np.
     drawn, rates, spots = [], [], []
     for component in facts["component"]:
         agency = component["agency"]
-        week = _week(facts["rhythm"][component["rhythm"]])
+        week = week_weights(facts["rhythm"][component["rhythm"]])
         rate = week[year.hour_of_week] * np.array(facts["season"][agency])[year.month]
         rate *= facts["calls_a_year"][agency] * component["share"] / rate.sum()
         drawn.append(draw(component, rate, weights.of(component)))
@@ -78,7 +78,7 @@ def draw_demand(network: RoadNetwork, hoods: Neighborhoods, year: Year, rng: np.
         )
         if "spot" in component:
             spots.append(_spot(component, agency, rate.sum(), year.date[0], year.date[-1]))
-    festival = _week(facts["rhythm"]["festival"])
+    festival = week_weights(facts["rhythm"]["festival"])
     for event in facts["event"]:
         first, last = np.datetime64(event["first"]), np.datetime64(event["last"])
         for agency, a_day in event["a_day"].items():
@@ -92,7 +92,7 @@ def draw_demand(network: RoadNetwork, hoods: Neighborhoods, year: Year, rng: np.
     return Demand(calls, pd.concat(rates, ignore_index=True), pd.DataFrame(spots))
 
 
-def _week(rhythm: dict[str, list[float]]) -> FloatArray:
+def week_weights(rhythm: dict[str, list[float]]) -> FloatArray:
     """Give the 168 weights of a week: Monday to Thursday alike, then Friday, Saturday and Sunday."""
     return np.array(
         [*(rhythm["weekday"] * 4), *rhythm["friday"], *rhythm["saturday"], *rhythm["sunday"]], dtype=float

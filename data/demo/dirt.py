@@ -115,6 +115,58 @@ def spoil_shifts(shifts: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.Dat
     return frame, _listed(rows, frame["unit_id"])
 
 
+FIFTY_KM = 0.45
+"""Degrees of latitude in 50 km."""
+
+UNREADABLE = ("late", "5pm till the last one leaves", "Mo-Fr 16-24", "Always open")
+
+
+def spoil_outlets(
+    outlets: pd.DataFrame, spared: npt.NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Spoil some outlets.
+
+    Parameters
+    ----------
+    outlets
+        Clean rows.
+    spared
+        (n,) rows that must stay clean.
+    rng
+        Draws which rows.
+
+    Returns
+    -------
+    outlets, notes
+        The outlets, a few more than before (ids used twice), and the spoilt rows as `spoil_calls` lists them.
+    """
+    count = read_toml("outlets")["dirt"]
+    again = np.sort(rng.choice(np.flatnonzero(~spared), size=count["id used twice"], replace=False))
+    frame = pd.concat([outlets, outlets.iloc[again]], ignore_index=True)
+    rows = _Rows(frame, "outlets", rng)
+    rows.note("id used twice", np.arange(len(outlets), len(frame)))
+    single = np.append(~spared, np.zeros(len(again), dtype=bool))
+    single[again] = False
+
+    def take(kind: str, fitting: npt.NDArray[np.bool_] = single) -> IntArray:
+        return rows.take(kind, count[kind] / len(frame), fitting)
+
+    frame.loc[take("no place"), ["lon", "lat"]] = 0.0
+    away = take("50 km away")
+    frame.loc[away, "lat"] = np.round(frame.loc[away, "lat"] + FIFTY_KM, 6)
+    frame.loc[take("category missing"), "category"] = None
+    frame.loc[take("category unknown"), "category"] = "brewery"
+    frame.loc[take("hours unreadable"), "hours"] = rng.choice(UNREADABLE, count["hours unreadable"])
+    frame["capacity"] = frame["capacity"].astype("Int64")
+    frame.loc[take("capacity not above zero"), "capacity"] = rng.choice(
+        [0, -1], count["capacity not above zero"]
+    )
+    opened = single & frame["opened_on"].notna().to_numpy() & frame["closed_on"].isna().to_numpy()
+    early = take("closed before opened", opened)
+    frame.loc[early, "closed_on"] = frame.loc[early, "opened_on"] - pd.Timedelta(days=400)
+    return frame, _listed(rows, frame["outlet_id"])
+
+
 def _swap(frame: pd.DataFrame, rows: IntArray, one: str, two: str) -> None:
     first, second = frame[one].iloc[rows].copy(), frame[two].iloc[rows].copy()
     frame.loc[rows, one], frame.loc[rows, two] = second, first

@@ -11,6 +11,8 @@ from data.demo.ambulances import run_service
 from data.demo.clock import YEAR, make_year
 from data.demo.demand import draw_demand
 from data.demo.ground import draw_ground
+from data.demo.outlet_incidents import draw_bookings, draw_outlet_incidents
+from data.demo.outlets import plant_outlets
 from data.demo.places import draw_neighborhoods, hospitals_table, posts_table
 from data.demo.police import police_calls
 from data.demo.streets import lay_streets
@@ -21,7 +23,7 @@ from geo.network import RoadNetwork
 
 CAVEAT = "Not real: a made-up city for trying Crescent out. Draw no conclusion about New Orleans from it."
 LICENCE = "MIT, as Crescent itself"
-STREAMS = ("streets", "demand", "police", "service", "dirt")
+STREAMS = ("streets", "demand", "police", "service", "dirt", "outlets")
 """Each part draws from a stream of its own, so that a change in one leaves the others as they are."""
 
 Progress = Callable[[str, float], None]
@@ -97,16 +99,27 @@ def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
         ems, network=network, hoods=hoods, posts=posts, hospitals=hospitals, year=year, rng=rng["service"]
     )
 
+    tell("Opening bars", 0.75)
+    rules = writer.profile.outlets
+    if rules is None:  # pragma: no cover - the profile that comes with Crescent has the section
+        raise AssertionError
+    beside = [(place.lon, place.lat) for place in rules.booking_places]
+    outlets = plant_outlets(network, hoods, rng["outlets"], beside=beside)
+    at_outlets, at_outlets_truth = draw_outlet_incidents(outlets, hoods, rules, year, rng["outlets"])
+    booked, booked_truth = draw_bookings(rules.booking_places, year, rng["outlets"])
+
     tell("Spoiling a few rows, as in real records", 0.80)
     calls = pd.concat([service.calls, police], ignore_index=True)
     calls = calls.sort_values(["opened_at", "call_id"], kind="stable", ignore_index=True)
     notes = []
-    for name, spoil, frame in (
-        ("calls", dirt.spoil_calls, calls),
-        ("unit_responses", dirt.spoil_responses, service.unit_responses),
-        ("shifts", dirt.spoil_shifts, service.shifts),
-    ):
-        spoilt, listed = spoil(frame, rng["dirt"])
+    street_calls, street_notes = dirt.spoil_calls(calls, rng["dirt"])
+    spared = (outlets.truth["role"] != "ordinary").to_numpy(dtype=bool)
+    for name, (spoilt, listed) in {
+        "calls": _merge(street_calls, street_notes, [at_outlets, booked]),
+        "unit_responses": dirt.spoil_responses(service.unit_responses, rng["dirt"]),
+        "shifts": dirt.spoil_shifts(service.shifts, rng["dirt"]),
+        "outlets": dirt.spoil_outlets(outlets.table, spared, rng["outlets"]),
+    }.items():
         notes.append(listed)
         said = f"{len(listed):,} of {len(spoilt):,} rows were spoilt on purpose; truth/dirty_rows lists them."
         write(name, spoilt, steps=(said,))
@@ -117,6 +130,27 @@ def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
         "rates": demand.rates,
         "hot_spots": demand.hot_spots,
         "dirty_rows": pd.concat(notes, ignore_index=True),
+        "outlets": outlets.truth,
+        "outlet_incidents": pd.concat(
+            [
+                pd.DataFrame({"call_id": police["call_id"], "outlet_id": None, "origin": "street"}),
+                at_outlets_truth,
+                booked_truth,
+            ],
+            ignore_index=True,
+        ),
     }
     for name, frame in planted.items():
         writer.write_truth(name, frame)
+
+
+def _merge(
+    calls: pd.DataFrame, notes: pd.DataFrame, more: list[pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put more calls among the spoilt ones in the order of time, and say where the spoilt rows now stand."""
+    together = pd.concat([calls, *more], ignore_index=True)
+    order = together.sort_values(["opened_at", "call_id"], kind="stable").index.to_numpy()
+    stands = np.empty(len(order), dtype=np.int64)
+    stands[order] = np.arange(len(order))
+    moved = notes.assign(row=stands[notes["row"]]).sort_values("row", kind="stable", ignore_index=True)
+    return together.iloc[order].reset_index(drop=True), moved

@@ -1,6 +1,7 @@
 """Police calls: how long they waited, and how they ended."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data.demo.clock import Year
@@ -10,7 +11,14 @@ NEVER_REACHED = ("VOI", "DUP", "UNF")
 """Dispositions of calls that no officer reached."""
 
 
-def police_calls(drawn: pd.DataFrame, year: Year, rng: np.random.Generator) -> pd.DataFrame:
+def police_calls(
+    drawn: pd.DataFrame,
+    year: Year,
+    rng: np.random.Generator,
+    *,
+    disposition: npt.NDArray[np.object_] | None = None,
+    first_number: int = 1,
+) -> pd.DataFrame:
     """Give the rows of ``calls`` for the police.
 
     Parameters
@@ -21,6 +29,10 @@ def police_calls(drawn: pd.DataFrame, year: Year, rng: np.random.Generator) -> p
         The city's clock.
     rng
         Draws waits, drives, stays and dispositions.
+    disposition
+        (n,) how each call ended, where that is not drawn here.
+    first_number
+        Item numbers of each month begin with this one.
     """
     facts = read_toml("calls")["police_minutes"]
     count = len(drawn)
@@ -35,9 +47,12 @@ def police_calls(drawn: pd.DataFrame, year: Year, rng: np.random.Generator) -> p
         )
         return seconds
 
-    codes, _, share = zip(*facts["dispositions"], strict=True)
-    ending = rng.choice(len(codes), size=count, p=np.array(share) / sum(share))
-    code = np.array(codes, dtype=object)[ending]
+    if disposition is None:
+        codes, _, share = zip(*facts["dispositions"], strict=True)
+        ending = rng.choice(len(codes), size=count, p=np.array(share) / sum(share))
+        code = np.array(codes, dtype=object)[ending]
+    else:
+        code = disposition
     dispatched = opened + np.where(own, 0.0, minutes("wait"))
     arrived = dispatched + np.where(own, 0.0, minutes("drive"))
     closed = arrived + minutes("stay")
@@ -47,7 +62,7 @@ def police_calls(drawn: pd.DataFrame, year: Year, rng: np.random.Generator) -> p
     dispatched[missed & (code == "DUP")] = np.nan
 
     letter = np.array(list("ABCDEFGHIJKL"), dtype=object)[year.month[year.hour_index(opened)]]
-    number = pd.Series(letter).groupby(letter).cumcount().to_numpy() + 1
+    number = pd.Series(letter).groupby(letter).cumcount().to_numpy() + first_number
     return pd.DataFrame(
         {
             "call_id": [f"{month}{n:05d}25" for month, n in zip(letter, number, strict=True)],

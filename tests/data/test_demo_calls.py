@@ -26,7 +26,10 @@ def city(demo_city_dir: Path) -> City:
 
 @pytest.fixture(scope="module")
 def calls(city: City) -> pd.DataFrame:
-    return city.table("calls")
+    """The calls of the street: those at outlets and stations are planted elsewhere."""
+    every = city.table("calls")
+    origin = truth(city, "outlet_incidents").set_index("call_id")["origin"]
+    return every.loc[every["call_id"].map(origin).fillna("street") == "street"].reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,11 @@ def within(frame: pd.DataFrame, lon: float, lat: float, radius_m: float) -> "pd.
     north = (frame["lat"] - lat) * 110_850
     near: pd.Series[bool] = (east**2 + north**2) < radius_m**2
     return near
+
+
+def test_calls_at_outlets_come_on_top_of_the_streets(city: City, calls: pd.DataFrame) -> None:
+    more = len(city.table("calls")) - len(calls)
+    assert 20_000 < more < 35_000
 
 
 def test_a_year_of_calls_of_both_agencies(calls: pd.DataFrame) -> None:
@@ -229,10 +237,16 @@ REASONS = {
     "in the Gulf": checks.OUTSIDE,
     "longitude and latitude swapped": checks.SWAPPED,
     "sign of the longitude lost": checks.SIGN_LOST,
-    "id used twice": "call_id was used before",
+    "id used twice": "_id was used before",
     "times out of order": "is before",
     "agency missing": "agency is missing",
     "unit missing": "unit_id is missing",
+    "50 km away": checks.OUTSIDE,
+    "category missing": "category is missing",
+    "category unknown": "category is not one of",
+    "hours unreadable": "hours cannot be read",
+    "capacity not above zero": "capacity is not above 0",
+    "closed before opened": "closed_on is before opened_on",
 }
 
 
@@ -242,6 +256,7 @@ REASONS = {
         ("calls", "call_id", (0.01, 0.05)),
         ("unit_responses", "call_id", (0.005, 0.05)),
         ("shifts", "unit_id", (0.001, 0.05)),
+        ("outlets", "outlet_id", (0.01, 0.05)),
     ],
 )
 def test_exactly_the_listed_rows_are_quarantined(
