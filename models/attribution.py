@@ -15,7 +15,8 @@ Defaults. Violence around bars in Philadelphia is densest within 85 feet (26 m) 
 Geographical Analysis 44, 302-320); drinking places weighted by street distance explain violence on a street
 better than a plain count of those within some distance, at 400 to 2,800 feet, most at the short ones (Groff
 2014, Quantifying the Exposure of Street Segments to Drinking Places Nearby, Journal of Quantitative
-Criminology 30, 527-548). Police give the block, not the door, so half a block (some 50 m) is as sharp as the records are.
+Criminology 30, 527-548). Police give the block, not the door, so half a block (some 50 m) is as sharp as the
+records are.
 """
 
 from collections.abc import Iterable, Sequence
@@ -190,9 +191,7 @@ def nearness(
     order = np.lexsort((lat, lon))
     alike = (np.diff(lon[order]) == 0) & (np.diff(lat[order]) == 0)
     faults = Faults()
-    faults.check(
-        not alike.any(), f"{int(alike.sum())} doors stand where another does; merge them with doors()"
-    )
+    faults.check(not alike.any(), f"{int(alike.sum())} door(s) stand where another does; merge them first")
     faults.check(np.isfinite(reach_m) and reach_m > 0, "reach_m must be a number of metres above zero")
     faults.raise_as(InvalidInputError, "Incidents cannot be shared out")
     metres = near_pairs(network, places[:, 0], places[:, 1], lon[order], lat[order], limit_m=reach_m)
