@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from data.profile import Standard
 from models import edits
 from models.plan import make_plan
 from models.scenario import (
     DEMAND_SOURCES,
     Change,
-    CloseRoad,
     ScaleDemand,
     Scenario,
     SetClock,
@@ -19,61 +19,34 @@ from models.scenario import (
     SetTarget,
     SetWorkload,
 )
+from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
-from pages.parts.staging_inputs import StagingInputs
+from pages.parts.staging_disruptions import disruption_controls
+from pages.parts.staging_inputs import StagingInputs, standard_target
 from pages.parts.staging_speeds import source_words, speeds_control
 
 WHOLE_WEEK = "All week"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 START_HOUR = 12
+OWN_TARGET = "Another target"
 
 
 def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
     """Show all controls of the staging page in the container in force."""
-    plan, sources = make_plan(inputs.posts, state.current), inputs.city.profile.sources
+    plan = make_plan(inputs.posts, state.current)
     _slider(
         "Units on duty",
         "units",
         (0, max(len(plan.in_order), 1), 1),
-        len(plan.staffed),
+        plan.on_duty,
         lambda scenario, units: edits.set_units(inputs.posts, scenario, int(units)),
         state=state,
         words="One unit waits at each staffed post, in the order of the list. With fewer units the last "
         "posts stand empty. For one unit more, switch a post on or add one on the map.",
     )
-    conditions = inputs.conditions(state.current)
-    _slider(
-        "Target, minutes from call to arrival",
-        "target",
-        (4.0, 20.0, 0.5),
-        conditions.target_min,
-        lambda scenario, minutes: _put(scenario, SetTarget(minutes), minutes == inputs.default_target_min),
-        state=state,
-        words="From the call received to the first unit on scene. Call handling and turnout are taken "
-        "off; what is left is for driving." + _standard_words(inputs),
-    )
+    _target(inputs, state)
     _hour(inputs, state)
-    left, right = st.columns(2, gap="small")
-    with left:
-        _slider(
-            "Handling, s",
-            "handling",
-            (0, 240, 10),
-            int(conditions.call_handling_s),
-            lambda scenario, seconds: _set_clock(inputs, scenario, call_handling_s=float(seconds)),
-            state=state,
-            words="From the call received to the crew's alarm. " + sources["call_handling_s"],
-        )
-    with right:
-        _slider(
-            "Turnout, s",
-            "turnout",
-            (0, 240, 10),
-            int(conditions.turnout_s),
-            lambda scenario, seconds: _set_clock(inputs, scenario, turnout_s=float(seconds)),
-            state=state,
-            words="From the crew's alarm to wheels rolling. " + sources["turnout_s"],
-        )
+    _clock(inputs, state)
     speeds_control(inputs, state)
     left, right = st.columns(2, gap="small")
     with left:
@@ -98,7 +71,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             "share: units that are busy are not yet counted.",
         )
     _demand(inputs, state)
-    _closures(inputs, state)
+    disruption_controls(inputs, state)
     _workload(inputs, state)
 
 
@@ -132,6 +105,84 @@ def _slider(
         help=words,
         on_change=lambda: state.change(lambda scenario: edit(scenario, st.session_state[key])),
     )
+
+
+def _target(inputs: StagingInputs, state: ScenarioState) -> None:
+    conditions, standards = inputs.conditions(state.current), inputs.city.profile.standards
+    driving = conditions.target_clock == "departure"
+    _slider(
+        "Target, minutes of driving" if driving else "Target, minutes from call to arrival",
+        "target",
+        (2.0 if driving else 4.0, 20.0, 0.5),
+        conditions.target_min,
+        lambda scenario, minutes: _put_target(inputs, scenario, SetTarget(minutes, conditions.target_clock)),
+        state=state,
+        words="From the wheels rolling to the first unit on scene."
+        if driving
+        else "From the call received to the first unit on scene. Call handling and turnout are taken off; "
+        "what is left is for driving.",
+    )
+    if not standards:
+        return
+    now, key = inputs.standard(state.current), "staging.standard"
+    st.session_state[key] = now.code if now else OWN_TARGET
+    known = {standard.code: standard for standard in standards}
+
+    def changed() -> None:
+        chosen = known.get(st.session_state[key])
+        if chosen is not None:
+            state.change(lambda scenario: _put_target(inputs, scenario, standard_target(chosen)))
+
+    st.selectbox(
+        "Standard",
+        [*known, *([] if now else [OWN_TARGET])],
+        format_func=lambda code: _standard_label(known[code]) if code in known else code,
+        key=key,
+        on_change=changed,
+        label_visibility="collapsed",
+    )
+    if now is not None:
+        note(_standard_words(now), help_text=now.source)
+
+
+def _put_target(inputs: StagingInputs, scenario: Scenario, target: SetTarget) -> Scenario:
+    return _put(scenario, target, target == inputs.usual_target)
+
+
+def _standard_label(standard: Standard) -> str:
+    return f"{standard.code}: {standard.minutes:g} min, {standard.share:.0%}"
+
+
+def _standard_words(standard: Standard) -> str:
+    words = (
+        f"{standard.share:.0%} in {standard.minutes:g} min, from when {standard.start} to when {standard.end}"
+    )
+    return f"{words}. Reference, {standard.reference}." if standard.reference else f"{words}."
+
+
+def _clock(inputs: StagingInputs, state: ScenarioState) -> None:
+    conditions, sources = inputs.conditions(state.current), inputs.city.profile.sources
+    left, right = st.columns(2, gap="small")
+    with left:
+        _slider(
+            "Handling, s",
+            "handling",
+            (0, 240, 10),
+            int(conditions.call_handling_s),
+            lambda scenario, seconds: _set_clock(inputs, scenario, call_handling_s=float(seconds)),
+            state=state,
+            words="From the call received to the crew's alarm. " + sources["call_handling_s"],
+        )
+    with right:
+        _slider(
+            "Turnout, s",
+            "turnout",
+            (0, 240, 10),
+            int(conditions.turnout_s),
+            lambda scenario, seconds: _set_clock(inputs, scenario, turnout_s=float(seconds)),
+            state=state,
+            words="From the crew's alarm to wheels rolling. " + sources["turnout_s"],
+        )
 
 
 def _set_clock(
@@ -201,36 +252,6 @@ def _demand(inputs: StagingInputs, state: ScenarioState) -> None:
     )
 
 
-def _closures(inputs: StagingInputs, state: ScenarioState) -> None:
-    names = [closure.name for closure in inputs.city.profile.closures]
-    if not names:
-        return
-    st.session_state["staging.closed"] = [
-        change.name for change in state.current.find(CloseRoad) if change.name in names
-    ]
-
-    def changed() -> None:
-        closed = list(st.session_state["staging.closed"])
-
-        def edit(scenario: Scenario) -> Scenario:
-            for change in scenario.find(CloseRoad):
-                scenario = scenario.without(*change.subject)
-            for name in closed:
-                scenario = scenario.having(CloseRoad(name))
-            return scenario
-
-        state.change(edit)
-
-    st.multiselect(
-        "Closed",
-        names,
-        key="staging.closed",
-        on_change=changed,
-        placeholder="Close a bridge or road",
-        help="No ambulance may drive there, with or without siren.",
-    )
-
-
 def _workload(inputs: StagingInputs, state: ScenarioState) -> None:
     usual = inputs.usual_workload()
     now = next(iter(state.current.find(SetWorkload)), usual)
@@ -273,12 +294,3 @@ def _workload(inputs: StagingInputs, state: ScenarioState) -> None:
             on_change=changed,
             help=f"Minutes that a call keeps its unit, until it is available again. {source}",
         )
-
-
-def _standard_words(inputs: StagingInputs) -> str:
-    standards = inputs.city.profile.standards
-    return "".join(
-        f"\n\n{standard.name}: {standard.share:.0%} within {standard.minutes:g} minutes, from when "
-        f"{standard.start} to when {standard.end}."
-        for standard in standards
-    )

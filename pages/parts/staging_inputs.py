@@ -29,6 +29,7 @@ from models.demand import (
 from models.plan import Plan, make_plan
 from models.scenario import (
     CloseRoad,
+    FloodStreets,
     ScaleDemand,
     Scenario,
     SetClock,
@@ -145,11 +146,21 @@ class StagingInputs:
             self.place_node, self.place_access_m, self.place_region, self.call_place, chosen
         )
 
+    @cached_property
+    def hospital_names(self) -> dict[str, str]:
+        """Name of each hospital that takes patients of 911, by its id."""
+        if not self.city.has("hospitals"):
+            return {}
+        table = self.city.table("hospitals")
+        receives = table[table["receives_911"].fillna(value=False).astype(bool)]
+        return dict(zip(receives["hospital_id"].astype(str), receives["name"].astype(str), strict=True))
+
     def roads(self, scenario: Scenario) -> Roads:
         """State of the roads under a scenario: the key under which its drives are kept."""
         band = self.fitted_at(scenario)
         return Roads(
             closures=tuple(change.name for change in scenario.find(CloseRoad)),
+            floods=tuple(change.name for change in scenario.find(FloodStreets)),
             speeds="" if band is None else band.name,
         )
 

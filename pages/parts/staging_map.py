@@ -18,6 +18,7 @@ from pages.parts.city_map import LiveField, MapArea, MapPost, city_map
 from pages.parts.ground import ground_url
 from pages.parts.palette import GAINED, GREY, LOST, Theme
 from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_disruptions import disruption_areas
 from pages.parts.staging_inputs import StagingInputs, StagingView
 
 BANDS_MIN = (4.0, 8.0, 12.0)
@@ -48,7 +49,7 @@ def staging_map(
         ground_url=ground_url(city),
         height=MAP_HEIGHT_PX,
         posts=[_marker(post, sole) for post, sole in _with_sole_share(view)],
-        areas=areas,
+        areas=[*areas, *disruption_areas(inputs, state.current)],
         live=_live_field(inputs, view, state.current, theme),
         note="Demo city: synthetic data" if city.synthetic else city.source("streets").source,
         on_event=lambda: _handle(inputs, state),

@@ -16,6 +16,7 @@ from pages.parts.figures import Figure, big_figures
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.shift_card import CardFigure, shift_card
+from pages.parts.staging_disruptions import cut_off_words
 from pages.parts.staging_inputs import StagingInputs, StagingView
 from pages.parts.staging_speeds import range_words, speeds_words
 
@@ -70,7 +71,9 @@ def staging_tables(
     inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
 ) -> None:
     """Show neighborhoods, posts and the scenario in words."""
-    note(_late_words(inputs, state.current, view))
+    for words in (cut_off_words(inputs, state.current, view), _late_words(inputs, state.current, view)):
+        if words:
+            note(words)
     areas, posts, changes = st.tabs(["Neighborhoods", "Posts", "Scenario"])
     with areas:
         _neighborhoods(inputs, state.current, view, baseline)
@@ -203,7 +206,7 @@ def _apply_rows(
 
 
 def _changes(inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView) -> None:
-    names = {post.post_id: post.name for post in view.plan.posts}
+    names = {post.post_id: post.name for post in view.plan.posts} | inputs.hospital_names
     sentences = state.current.sentences(names)
     if sentences:
         st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
@@ -308,7 +311,7 @@ def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) ->
 
 def _card(inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline: StagingView) -> bytes:
     city, conditions = inputs.city, view.conditions
-    names = {post.post_id: post.name for post in view.plan.posts}
+    names = {post.post_id: post.name for post in view.plan.posts} | inputs.hospital_names
     printed = datetime.now(ZoneInfo(city.profile.timezone))
     return shift_card(
         city,

@@ -30,6 +30,7 @@ from models.week import (
     rules,
     service_times,
 )
+from pages.parts.staging_disruptions import no_hospital_words
 from pages.parts.staging_inputs import StagingInputs, StagingView, demand_calls
 
 CELL_RESOLUTION = 8
@@ -175,7 +176,8 @@ def plan_week(
     Raises
     ------
     InvalidInputError
-        If no post is staffed, or the rules need shifts that the city does not give.
+        If no post is staffed, patients cannot be taken to an open hospital, or the rules need shifts that
+        the city does not give.
     """
     inputs, places = world.inputs, plan.places()
     if not len(places):
@@ -191,6 +193,11 @@ def plan_week(
         access_m / (conditions.access_kph / 3.6) / 60,
     )
     n_fixed = len(world.nodes)
+    if world.cases.transport_share:
+        ways = travel_min[: world.n_cells, world.n_cells : n_fixed]
+        stuck = no_hospital_words(inputs, scenario, ways, world.shape.share)
+        if stuck:
+            raise InvalidInputError(stuck)
     nearest = travel_min[n_fixed:, : world.n_cells].min(axis=0)
     reached = np.isfinite(nearest)
     mean_drive_min = float(world.shape.share[reached] @ nearest[reached])

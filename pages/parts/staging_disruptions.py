@@ -1,0 +1,197 @@
+"""Disruptions on the staging page: their controls, how they are drawn, and what they cut off."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+import streamlit as st
+
+from data.profile_roads import Closure, Flood
+from models.changes import Change, CloseRoad, DivertHospital, FloodStreets, LoseUnits
+from models.plan import make_plan
+from models.scenario import Scenario
+from pages.parts.city_map import MapArea
+from pages.parts.notes import note
+from pages.parts.palette import BLUE, PURPLE
+from pages.parts.scenario_state import ScenarioState
+from pages.parts.staging_inputs import StagingInputs, StagingView
+
+GROUPS = {
+    "bridge": "Bridges: shut or lifted",
+    "rail crossing": "Trains across the street",
+    "road": "Roads: shut",
+    "route": "Parade routes: reached, not crossed",
+}
+KINDS = (CloseRoad, FloodStreets, DivertHospital, LoseUnits)
+DRAWN_DEG = 8e-5
+"""Half the width at which a disrupted street is drawn, about eight metres; its edge is drawn in pixels."""
+
+
+def disruption_controls(inputs: StagingInputs, state: ScenarioState) -> None:
+    """Show one button that opens all disruptions of the city, and say which are in force."""
+    profile = inputs.city.profile
+    with st.popover("Disruptions", icon=":material/traffic:", width="stretch"):
+        for kind, words in GROUPS.items():
+            entries = [closure for closure in profile.closures if closure.kind == kind]
+            named = {entry.name: entry.name for entry in entries}
+            _choice(state, words, named, CloseRoad, name=f"closed.{kind}", words=_sources(inputs, entries))
+            for entry in entries:
+                if entry.dates:
+                    note(f"{entry.name}: {route_days(entry)}.", help_text=entry.source)
+        floods = {flood.name: flood.name for flood in profile.floods}
+        source = _sources(inputs, profile.floods)
+        _choice(state, "High water", floods, FloodStreets, name="floods", words=source)
+        _choice(
+            state,
+            "Hospitals on diversion",
+            inputs.hospital_names,
+            DivertHospital,
+            name="diverted",
+            words="No patient is taken there. It changes what is simulated, not the minutes on the map.",
+        )
+        _lost_units(inputs, state)
+    in_force = disruption_words(inputs, state.current)
+    if in_force:
+        note(f"In force: {' '.join(in_force)}")
+
+
+def disruption_words(inputs: StagingInputs, scenario: Scenario) -> list[str]:
+    """Say each disruption in force in one sentence."""
+    return [
+        change.sentence(inputs.hospital_names) for change in scenario.changes if isinstance(change, KINDS)
+    ]
+
+
+def route_days(closure: Closure) -> str:
+    """Say the days of a route: ``Sat 6 Feb 2027 Endymion``."""
+    return "; ".join(f"{day.on:%a} {day.on.day} {day.on:%b %Y} {day.who}" for day in closure.dates)
+
+
+def disruption_areas(inputs: StagingInputs, scenario: Scenario) -> list[MapArea]:
+    """Draw the streets that are shut, kept for a parade, or under water."""
+    roads, profile = inputs.roads(scenario), inputs.city.profile
+    shut = [closure for closure in profile.closures if closure.name in roads.closures]
+    drawn = (
+        ("closed", [closure for closure in shut if closure.through], PURPLE),
+        ("parade: reached, not crossed", [closure for closure in shut if not closure.through], PURPLE),
+        ("high water", [flood for flood in profile.floods if flood.name in roads.floods], BLUE),
+    )
+    return [_drawn(inputs, entries, colour, words) for words, entries, colour in drawn if entries]
+
+
+def cut_off_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> str:
+    """Say how much of the demand no staffed post has a way to, and why; empty where all is reached."""
+    lost = float(view.demand.weight[~np.isfinite(view.outcome.seconds)].sum() / view.demand.total)
+    if not lost or not view.plan.staffed:
+        return ""
+    why = " ".join(_of_roads(inputs, scenario)) or "No street leads there from a staffed post."
+    return f"No way leads to {lost:.1%} of the demand. {why}"
+
+
+def no_hospital_words(
+    inputs: StagingInputs,
+    scenario: Scenario,
+    to_hospital_min: npt.NDArray[np.float64],
+    share: npt.NDArray[np.float64],
+) -> str:
+    """Say why patients cannot be taken to a hospital; empty where all can.
+
+    Parameters
+    ----------
+    to_hospital_min
+        (n_cells, n_hospitals) minutes to each open hospital, infinite where no way leads.
+    share
+        (n_cells,) share of the calls.
+    """
+    diverted = [change.sentence(inputs.hospital_names) for change in scenario.find(DivertHospital)]
+    if not to_hospital_min.shape[1]:
+        why = " ".join(diverted)
+        return (
+            f"No hospital takes patients of 911, so calls that are taken to one cannot end. {why}".strip()
+            + (" Take one off diversion." if diverted else " Decide in the city's profile which do.")
+        )
+    stuck = float(share[~np.isfinite(to_hospital_min).any(axis=1)].sum())
+    if not stuck:
+        return ""
+    why = " ".join([*_of_roads(inputs, scenario), *diverted]) or "No street leads there."
+    return (
+        f"From {stuck:.1%} of the calls no open hospital can be reached. {why} "
+        "Take a disruption away and simulate again."
+    )
+
+
+def _of_roads(inputs: StagingInputs, scenario: Scenario) -> list[str]:
+    return [
+        change.sentence(inputs.hospital_names)
+        for change in scenario.changes
+        if isinstance(change, CloseRoad | FloodStreets)
+    ]
+
+
+def _drawn(inputs: StagingInputs, entries: Sequence[Closure | Flood], colour: str, words: str) -> MapArea:
+    streets = inputs.city.areas("streets")
+    chosen = np.logical_or.reduce([entry.select(streets) for entry in entries])
+    lines = shapely.union_all(streets.geometry.to_numpy()[chosen])
+    return MapArea(words, shapely.buffer(lines, DRAWN_DEG, quad_segs=2), colour, colour, 0.9, words)
+
+
+def _sources(inputs: StagingInputs, entries: Sequence[Closure | Flood]) -> str:
+    known = "\n\n".join(f"{entry.name}: {entry.source}" for entry in entries if entry.source)
+    return known or inputs.city.profile.sources.get("closures", "")
+
+
+def _choice(
+    state: ScenarioState,
+    label: str,
+    options: dict[str, str],
+    kind: Callable[[str], Change],
+    *,
+    name: str,
+    words: str,
+) -> None:
+    """Show a group of disruptions, each one tap; ``options`` gives the name of each subject."""
+    if not options:
+        return
+    key = f"staging.{name}"
+    made = {option: kind(option) for option in options}
+    st.session_state[key] = [option for option in options if made[option] in state.current.changes]
+
+    def changed() -> None:
+        chosen = list(st.session_state[key])
+
+        def edit(scenario: Scenario) -> Scenario:
+            for option, change in made.items():
+                scenario = scenario.having(change) if option in chosen else scenario.without(*change.subject)
+            return scenario
+
+        state.change(edit)
+
+    st.pills(
+        label,
+        list(options),
+        selection_mode="multi",
+        format_func=options.__getitem__,
+        key=key,
+        on_change=changed,
+        help=words,
+    )
+
+
+def _lost_units(inputs: StagingInputs, state: ScenarioState) -> None:
+    plan = make_plan(inputs.posts, state.current)
+    key = "staging.units_lost"
+    st.session_state[key] = min(plan.lost, plan.on_duty)
+
+    def changed() -> None:
+        lost = int(st.session_state[key])
+        state.change(lambda s: s.having(LoseUnits(lost)) if lost else s.without(LoseUnits.kind))
+
+    st.number_input(
+        "Units lost",
+        0,
+        max(plan.on_duty, 1),
+        key=key,
+        on_change=changed,
+        help="So many units fewer than are on duty: the last posts of the order stand empty.",
+    )
