@@ -38,10 +38,11 @@ OUTLET_CATEGORIES = ("bar", "restaurant", "store", "hotel", "other")
 
 _DAY = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
 _DAYS = f"{_DAY}(?:-{_DAY})?(?:,{_DAY}(?:-{_DAY})?)*"
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
-_SPANS = f"{_CLOCK}-(?:{_CLOCK}|24:00)(?:,{_CLOCK}-(?:{_CLOCK}|24:00))*"
-_OPEN = f"(?:(?:{_DAYS} )?{_SPANS}|{_DAYS} off)"
-OPENING_HOURS = f"24/7|{_OPEN}(?:; {_OPEN})*"
+_BEGIN = r"(?:[01]?\d|2[0-3]):[0-5]\d"
+_END = r"(?:(?:[0-3]?\d|4[0-7]):[0-5]\d|48:00)"
+_SPANS = f"{_BEGIN}-{_END}(?:, ?{_BEGIN}-{_END})*"
+_OPEN = f"(?:(?:{_DAYS} )?{_SPANS}|{_DAYS} (?:off|closed))"
+OPENING_HOURS = f"24/7|{_OPEN}(?:; ?{_OPEN})*"
 """Opening hours that can be read: a small part of OpenStreetMap's ``opening_hours``."""
 
 
