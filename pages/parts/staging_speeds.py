@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from models.scenario import Scenario, SetSpeeds
+from models.scenario import Scenario, SetSpeedFactor, SetSpeeds
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs
@@ -47,10 +47,11 @@ def speeds_control(inputs: StagingInputs, state: ScenarioState) -> None:
 
 def speeds_words(inputs: StagingInputs, scenario: Scenario) -> str:
     """Say which speeds are in force: what every result carries."""
+    own = next((f" at {change.factor:.0%}" for change in scenario.find(SetSpeedFactor)), "")
     if inputs.fitted is None or inputs.fitted_at(scenario) is None:
-        return "speeds assumed"
+        return f"speeds assumed{own}"
     found = inputs.fitted.fitted
-    return f"speeds fitted to {found.drives:,} drives, {found.period}"
+    return f"speeds fitted to {found.drives:,} drives, {found.period}{own}"
 
 
 def source_words(inputs: StagingInputs, scenario: Scenario) -> str:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
@@ -190,6 +191,9 @@ def test_a_plan_is_evaluated_as_by_hand(rows: npt.NDArray[np.float32]) -> None:
     assert CONDITIONS.budget_s() == budget_s
     assert outcome.coverage.share.value == pytest.approx((outcome.seconds <= budget_s).mean())
     assert outcome.coverage.share.low <= outcome.coverage.share.value <= outcome.coverage.share.high
+    later = evaluate(rows, access_m, demand, replace(CONDITIONS, access_s=40.0))
+    np.testing.assert_allclose(later.seconds, outcome.seconds + 40.0, rtol=1e-5)
+    np.testing.assert_allclose(later.post_seconds, outcome.post_seconds + 40.0, rtol=1e-5)
 
 
 def test_an_empty_plan_reaches_nothing() -> None:
@@ -203,6 +207,6 @@ def test_an_empty_plan_reaches_nothing() -> None:
 
 def test_conditions_tell_all_faults() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Conditions(0, -1, 0, 0, 1.2, 1.3, 10)
-    for words in ("target", "negative", "speeds must", "range"):
+        Conditions(0, -1, 0, 0, 1.2, 1.3, 10, -5)
+    for words in ("target", "turnout cannot be negative", "ends of a drive", "speeds must", "range"):
         assert words in str(caught.value)
