@@ -22,6 +22,10 @@ SPEED_SOURCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+TARGET_CLOCKS: Mapping[str, str] = MappingProxyType(
+    {"call": "the call received", "departure": "the crew's departure"}
+)
+
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -268,19 +272,24 @@ class SetSpeeds(Change):
 
 @dataclass(frozen=True)
 class SetTarget(Change):
-    """Set the response target in minutes, from the call received to the first unit on scene."""
+    """Set the response target in minutes, to the first unit on scene, by one of `TARGET_CLOCKS`."""
 
     kind: ClassVar[str] = "set_target"
     minutes: float
+    clock: str = "call"
 
     @override
     def sentence(self, names: Mapping[str, str] = NO_NAMES) -> str:
-        return f"The target is {self.minutes:g} minutes from call to arrival."
+        return f"The target is {self.minutes:g} minutes from {TARGET_CLOCKS[self.clock]} to arrival."
 
     @override
     def faults(self) -> list[str]:
-        fine = _is_number(self.minutes) and 0 < self.minutes <= 120
-        return [] if fine else ["the target must be above 0 and up to 120 minutes"]
+        faults = []
+        if not (_is_number(self.minutes) and 0 < self.minutes <= 120):
+            faults.append("the target must be above 0 and up to 120 minutes")
+        if not isinstance(self.clock, str) or self.clock not in TARGET_CLOCKS:
+            faults.append(f"the target's clock must be one of {', '.join(TARGET_CLOCKS)}")
+        return faults
 
 
 @dataclass(frozen=True)

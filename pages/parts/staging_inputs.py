@@ -12,6 +12,7 @@ import streamlit as st
 from data.city import City
 from data.derived import Roads, TravelTimes, city_ground
 from data.fitted import fitted_stamp, read_fitted
+from data.profile import Standard
 from errors import InvalidInputError
 from geo.network import RoadNetwork
 from geo.regions import assign_regions
@@ -40,7 +41,7 @@ from models.scenario import (
     SetTarget,
     SetWorkload,
 )
-from models.staging import Conditions, Outcome, evaluate, merged_field
+from models.staging import Conditions, Outcome, TargetClock, evaluate, merged_field
 from pages.parts.staging_fitted import FittedBand, FittedRoads, fitted_roads
 
 DEFAULT_TARGET_MIN = 12.0
@@ -199,12 +200,13 @@ class StagingInputs:
         profile = self.city.profile
         clock = next(iter(scenario.find(SetClock)), SetClock(profile.call_handling_s, profile.turnout_s))
         own = next((change.factor for change in scenario.find(SetSpeedFactor)), 1.0)
-        target_min = next((change.minutes for change in scenario.find(SetTarget)), self.default_target_min)
+        target = next(iter(scenario.find(SetTarget)), self.usual_target)
         band = self.fitted_at(scenario)
         if band is not None and self.fitted is not None:
             # Siren and hour are in the fitted speeds of the roads: only the planner's own factor is left.
             return Conditions(
-                target_min=target_min,
+                target_min=target.minutes,
+                target_clock=_target_clock(target),
                 call_handling_s=clock.call_handling_s,
                 turnout_s=clock.turnout_s,
                 speed_factor=own,
@@ -214,7 +216,8 @@ class StagingInputs:
                 access_s=self.fitted.fitted.access_s,
             )
         return Conditions(
-            target_min=target_min,
+            target_min=target.minutes,
+            target_clock=_target_clock(target),
             call_handling_s=clock.call_handling_s,
             turnout_s=clock.turnout_s,
             speed_factor=profile.siren_factor * self.hour_factor(scenario) * own,
@@ -244,10 +247,24 @@ class StagingInputs:
         return Workload(per_hour, usual.busy_min) if per_hour > 0 else None
 
     @property
-    def default_target_min(self) -> float:
-        """Minutes of the city's own first standard."""
+    def usual_target(self) -> SetTarget:
+        """The city's own first standard."""
         standards = self.city.profile.standards
-        return standards[0].minutes if standards else DEFAULT_TARGET_MIN
+        return standard_target(standards[0]) if standards else SetTarget(DEFAULT_TARGET_MIN)
+
+    def standard(self, scenario: Scenario) -> Standard | None:
+        """Give the standard whose target is in force; None for a target of the planner's own."""
+        target = next(iter(scenario.find(SetTarget)), self.usual_target)
+        return next((s for s in self.city.profile.standards if standard_target(s) == target), None)
+
+
+def standard_target(standard: Standard) -> SetTarget:
+    """Give the target of a standard."""
+    return SetTarget(standard.minutes, standard.clock)
+
+
+def _target_clock(target: SetTarget) -> TargetClock:
+    return "departure" if target.clock == "departure" else "call"
 
 
 @dataclass(frozen=True, eq=False)

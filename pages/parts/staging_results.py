@@ -11,7 +11,7 @@ import streamlit as st
 
 from models import edits
 from models.coverage import Coverage, Estimate
-from models.scenario import DEMAND_SOURCES, ScaleDemand, Scenario
+from models.scenario import DEMAND_SOURCES, TARGET_CLOCKS, ScaleDemand, Scenario
 from pages.parts.figures import Figure, big_figures
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
@@ -42,14 +42,15 @@ def plan_figures(
     now, before = view.outcome.coverage, baseline.outcome.coverage
     compared = bool(scenario.changes)
     worst, worst_before = _worst(inputs, view), _worst(inputs, baseline)
-    target = f"{view.conditions.target_min:g} min"
+    target = view.conditions.target_words
     return [
         Figure(
             f"In {target}, every unit free",
             f"{now.share.value:.1%}",
-            f"{now.share.low:.1%} to {now.share.high:.1%}",
+            f"{now.share.low:.1%} to {now.share.high:.1%}{_wanted(inputs, scenario)}",
             f"{_range_words(inputs, scenario, view)} Share of the demand whose nearest staffed post is in "
-            "time, from the call received to the first unit on scene, as if every unit were free.",
+            f"time, from {TARGET_CLOCKS[view.conditions.target_clock]} to the first unit on scene, as if "
+            "every unit were free.",
             _points(now.share.value - before.share.value) if compared else "",
             _better(now.share.value - before.share.value),
         ),
@@ -287,6 +288,11 @@ def _range_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -
     return f"The range covers speeds of {range_words(inputs, scenario)}{sampled}."
 
 
+def _wanted(inputs: StagingInputs, scenario: Scenario) -> str:
+    standard = inputs.standard(scenario)
+    return f"; wanted {standard.share:.0%}" if standard else ""
+
+
 def _late_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> str:
     growth = next((change.factor for change in scenario.find(ScaleDemand)), 1.0)
     late = 1 - view.outcome.coverage.share.value
@@ -321,8 +327,9 @@ def _card(inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline
             CardFigure(figure.label, figure.value, figure.range_text)
             for figure in plan_figures(inputs, scenario, view, baseline)
         ],
-        subtitle=f"{len(view.plan.staffed)} units; target {conditions.target_min:g} minutes from the call, "
-        f"of which {conditions.call_handling_s:g} s call handling and {conditions.turnout_s:g} s turnout.",
+        subtitle=f"{len(view.plan.staffed)} units; target {conditions.target_from_call_min:g} minutes from "
+        f"the call, of which {conditions.call_handling_s:g} s call handling and {conditions.turnout_s:g} s "
+        "turnout.",
         footer=f"City {city.version}, scenario {scenario.hash}, printed {printed:%d %B %Y, %H:%M}.",
         caveat=_late_words(inputs, scenario, view),
     )

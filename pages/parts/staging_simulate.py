@@ -133,7 +133,7 @@ def _start(
         (view.plan, plain_rules(chosen)) if against == "rules" else (baseline.plan, chosen)
     )
     alike = chosen == other_rules and (against == "rules" or like == scenario)
-    target_min, areas = view.conditions.target_min, worst_among(inputs, view)
+    target_min, areas = view.conditions.target_from_call_min, worst_among(inputs, view)
 
     def work(progress: Callable[[float], None]) -> SimulatedWeeks:
         progress(0.0)

@@ -231,7 +231,7 @@ def check_yesterday(
                 seed=SEED,
                 drive_share=calibration.drive_share,
                 replications=REPLICATIONS,
-                target_min=inputs.default_target_min,
+                target_min=inputs.conditions(Scenario(inputs.city.slug)).target_from_call_min,
                 en_route=en_route,
             )
         )
