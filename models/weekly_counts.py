@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from errors import Faults, InvalidInputError
 
@@ -142,3 +143,29 @@ def weekly_counts(
     counts[missing[(missing >= start) & (missing < end)] - origin] = np.nan
     by_week = counts.reshape(-1, HOURS_A_WEEK, n_cells)[:, kept]
     return WeeklyCounts(by_week, np.flatnonzero(kept), int(first_week))
+
+
+def wall_hours(times: pd.Series) -> tuple[IntArray, pd.Timestamp]:
+    """Whole hours of the wall clock since the last Monday at midnight not after the first time.
+
+    Parameters
+    ----------
+    times
+        (n,) times in the city's zone, none missing.
+
+    Returns
+    -------
+    hours, monday
+        (n,) hours as `weekly_counts` takes them, and the Monday they count from, without a zone.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no time, or one is missing.
+    """
+    if times.empty or times.isna().any():
+        raise InvalidInputError("Every call needs a time to be counted by the hour; leave out those without")
+    wall = times.dt.tz_localize(None)
+    first = wall.min().normalize()
+    monday = first - pd.Timedelta(days=first.day_of_week)
+    return np.asarray((wall - monday) // pd.Timedelta(hours=1), dtype=np.int64), monday

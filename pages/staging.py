@@ -9,6 +9,7 @@ from pages.parts.header import page_header
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_compare import compare_view
 from pages.parts.staging_controls import staging_controls
+from pages.parts.staging_demand import demand_overlay, demand_view
 from pages.parts.staging_inputs import cached_view, staging_inputs
 from pages.parts.staging_map import Mode, staging_map
 from pages.parts.staging_results import staging_figures, staging_tables
@@ -17,7 +18,7 @@ from pages.parts.staging_suggest import suggest_view
 
 NEEDED = ("streets", "street_nodes", "neighborhoods", "posts")
 MODES = ("Minutes", "Gained and lost")
-VIEWS = ("Plan", "Suggest", "Simulate", "Compare")
+VIEWS = ("Plan", "Suggest", "Simulate", "Compare", "Demand")
 
 
 @st.fragment
@@ -54,12 +55,15 @@ def staging(city: City) -> None:
         middle.error(f"**This scenario cannot be shown.** {error}", icon=":material/report:")
         state.write_address()
         return
-    with middle:
-        staging_map(inputs, state, view, baseline, mode=mode, theme=current_theme())
     with right:
         shown = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], key="staging.view", label_visibility="collapsed", width="stretch"
         )
+    theme = current_theme()
+    overlay = demand_overlay(inputs, state.current, view, theme) if shown == "Demand" else None
+    with middle:
+        staging_map(inputs, state, view, baseline, mode=mode, theme=theme, overlay=overlay)
+    with right:
         staging_figures(inputs, state.current, view, baseline)
         match shown:
             case "Suggest":
@@ -68,6 +72,8 @@ def staging(city: City) -> None:
                 simulate_view(inputs, state, view, baseline)
             case "Compare":
                 compare_view(inputs, state, view, baseline)
+            case "Demand":
+                demand_view(inputs, view)
             case _:
                 staging_tables(inputs, state, view, baseline)
     state.write_address()

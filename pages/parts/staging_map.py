@@ -1,6 +1,7 @@
 """The map of the staging page: posts, ground reached, gained and lost, and what a hand does to them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import geopandas as gpd
@@ -14,7 +15,7 @@ from models import edits
 from models.plan import Post
 from models.scenario import Scenario
 from models.staging import Conditions
-from pages.parts.city_map import LiveField, MapArea, MapPost, city_map
+from pages.parts.city_map import LegendEntry, LiveField, MapArea, MapHexes, MapPost, city_map
 from pages.parts.ground import ground_url
 from pages.parts.palette import GAINED, GREY, LOST, Theme
 from pages.parts.scenario_state import ScenarioState
@@ -28,6 +29,15 @@ MAP_HEIGHT_PX = 530
 Mode = Literal["Minutes", "Gained and lost"]
 
 
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """Hexagons in the place of the ground reached, with their legend and a caption that names the data."""
+
+    hexes: MapHexes
+    legend: tuple[LegendEntry, ...]
+    title: str
+
+
 def staging_map(
     inputs: StagingInputs,
     state: ScenarioState,
@@ -36,22 +46,28 @@ def staging_map(
     *,
     mode: Mode,
     theme: Theme,
+    overlay: Overlay | None = None,
 ) -> None:
     """Show the map; what a hand does on it becomes a change of the scenario."""
     areas = (
-        _change_areas(inputs, view, baseline)
+        []
+        if overlay is not None
+        else _change_areas(inputs, view, baseline)
         if mode == "Gained and lost"
         else _band_areas(inputs, view, theme)
     )
     city = inputs.city
+    note = "Demo city: synthetic data" if city.synthetic else city.source("streets").source
     city_map(
         key=MAP_KEY,
         ground_url=ground_url(city),
         height=MAP_HEIGHT_PX,
         posts=[_marker(post, sole) for post, sole in _with_sole_share(view)],
         areas=[*areas, *disruption_areas(inputs, state.current)],
+        hexes=None if overlay is None else overlay.hexes,
+        legend=() if overlay is None else overlay.legend,
         live=_live_field(inputs, view, state.current, theme),
-        note="Demo city: synthetic data" if city.synthetic else city.source("streets").source,
+        note=note if overlay is None else f"{note}. {overlay.title}" if city.synthetic else overlay.title,
         on_event=lambda: _handle(inputs, state),
         label=f"Map of {city.name} with ambulance posts and the ground they reach",
     )
@@ -68,9 +84,9 @@ def band_thresholds(conditions: Conditions, theme: Theme) -> list[tuple[float, f
 
 def _band_areas(inputs: StagingInputs, view: StagingView, theme: Theme) -> list[MapArea]:
     bands = band_thresholds(view.conditions, theme)
-    target = view.conditions.target_min
+    conditions = view.conditions
     budgets = [seconds for _, seconds, _ in bands]
-    outline = target not in BANDS_MIN and view.conditions.budget_s() > 0
+    outline = conditions.target_from_call_min not in BANDS_MIN and conditions.budget_s() > 0
     frame = _polygons(inputs, view, [*budgets, view.conditions.budget_s()] if outline else budgets)
     areas = [
         MapArea(
@@ -86,11 +102,16 @@ def _band_areas(inputs: StagingInputs, view: StagingView, theme: Theme) -> list[
         edge = theme.muted
         areas.append(
             MapArea(
-                "Target", frame.geometry.iloc[-1], edge, edge, 0.0, f"target, {target:g} min from the call"
+                "Target", frame.geometry.iloc[-1], edge, edge, 0.0, f"target, {_target_legend(conditions)}"
             )
         )
     # The farthest is drawn first, so that the nearer bands lie on it.
     return areas[::-1]
+
+
+def _target_legend(conditions: Conditions) -> str:
+    from_call = f"{conditions.target_min:g} min from the call"
+    return from_call if conditions.target_clock == "call" else conditions.target_words
 
 
 def _band_legend(view: StagingView, minutes: float, seconds: float) -> str:
@@ -102,7 +123,7 @@ def _change_areas(inputs: StagingInputs, view: StagingView, baseline: StagingVie
     budget_s = max(view.conditions.budget_s(), 0.0)
     now = _polygons(inputs, view, [budget_s]).geometry.iloc[0]
     before = _polygons(inputs, baseline, [budget_s]).geometry.iloc[0]
-    minutes = f"{view.conditions.target_min:g} min"
+    minutes = view.conditions.target_words
     return [
         MapArea("Kept", shapely.intersection(now, before), GREY, "", 0.35, f"reached in {minutes}, as today"),
         MapArea(
