@@ -13,6 +13,7 @@ import pyproj
 from pyogrio.errors import DataSourceError
 
 from data.folder import CityFolderWriter
+from data.importers.alcohol_outlets import outlets_table
 from data.importers.census import census_to_neighborhoods
 from data.importers.centre_lines import mend_centre_lines
 from data.profile import CityProfile, profile_path
@@ -39,6 +40,7 @@ _FILES: Mapping[str, _File] = MappingProxyType(
         "hospitals.csv": _File(
             "csv", ("name", "address", "type", "status", "beds", "trauma", "latitude", "longitude")
         ),
+        "alcohol_outlets_2015.csv": _File("csv", ("Trade Name", "Address", "Occupation Code", "Location 1")),
         "neighborhoods.geojson": _File("geojson", ("name", "geometry")),
         "census_tracts.geojson": _File(
             "geojson", ("geoid", "population", "median_household_income", "geometry")
@@ -98,9 +100,10 @@ def import_nola_extract(source: Path, out: Path, progress: Progress | None = Non
         _write_areas(writer, files)
         tell("Calls", 0.7)
         _write_calls(writer, files["call_points_2022.parquet"])
-        tell("Posts and hospitals", 0.85)
+        tell("Posts, hospitals and outlets", 0.85)
         _write_posts(writer, files["ems_posts.csv"])
         _write_hospitals(writer, files["hospitals.csv"])
+        _write_outlets(writer, files["alcohol_outlets_2015.csv"])
         path = writer.finish()
     tell("Done", 1.0)
     return path
@@ -374,3 +377,44 @@ def _decisions(profile: CityProfile, names: "pd.Series[str]") -> tuple["pd.Serie
     keys = names.str.casefold()
     decided = keys.map(by_hand).astype("boolean")
     return decided, names[decided.isna()].tolist()
+
+
+def _write_outlets(writer: CityFolderWriter, licences: pd.DataFrame) -> None:
+    outlets, counts = outlets_table(licences)
+    writer.write_table(
+        "outlets",
+        outlets,
+        source="City of New Orleans, licences to sell alcohol",
+        period="2015",
+        licence=LICENCE,
+        steps=(
+            (
+                f"{counts['read']:,} licences, one row each; {counts['sharing an address']} of them share an "
+                "address with another one and were kept apart."
+            ),
+            (
+                "The place is the point in the text of the address; "
+                f"{counts['without a point']} licences have none."
+            ),
+            (
+                f"Categories come from the City's occupation codes: {counts['bars']} drinking places (1126) "
+                "are bars; 1105, 2062 and 2064 are restaurants; 4701 hotels; other retail trade (11..) is a "
+                "store; the rest other."
+            ),
+        ),
+        caveats=(
+            (
+                "Licences of 2015, police calls of 2022: an outlet of the list may be gone, and a new one is "
+                "missing. 58 % of its bars stand at an address that still has a bar's licence in 2025."
+            ),
+            (
+                "Opening hours, capacity, and the days of opening and closing are not known. The licences of "
+                "2025 give start days, but only two in five outlets are among them by name and address, and "
+                "just those that have lasted: they were not joined."
+            ),
+            (
+                "An occupation code says how a business is licensed, not what it is: a restaurant can be a "
+                "bar at night."
+            ),
+        ),
+    )
