@@ -29,8 +29,8 @@ TOLERANCE = 1e-11
 CHUNK = 4
 """Count vectors fitted side by side: few enough for the cache, and for linear algebra on one thread, which is
 faster at this size."""
-SEPARATED = 12.0
-"""A standardised coefficient beyond this has run away: no finite estimate exists."""
+SEPARATED = 10.0
+"""A standardised coefficient with a larger standard error has run away: no finite estimate exists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +132,15 @@ def negative_binomial(
     scaled, back = standardised(x[:, kept])
     offset = np.log(hours)
     fits = fit_counts(y[None], offset, scaled)
-    alpha = float(fits.alpha[0])
+    alpha, beta = float(fits.alpha[0]), fits.coefficients[0]
     converged = bool(fits.converged[0])
-    beta = fits.coefficients[0]
-    if (runaway := np.abs(beta[1:]) > SEPARATED).any():
+    inner = _covariance(y, offset, scaled, beta, alpha)
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.diag(inner)[1:-1])
+    if (runaway := ~(spread < SEPARATED)).any():
         converged = False
         gone = ", ".join(labels[kept[i]] for i in np.flatnonzero(runaway))
-        words.append(
-            f"{gone} tells places without any incident apart from all others: it has no finite estimate"
-        )
+        words.append(f"{gone}: no finite estimate, for it tells outlets without any incident from all others")
     elif not converged:
         words.append(f"the fit did not settle in {MOST_STEPS} steps (alpha at {alpha:.3g})")
     if alpha == 0:
@@ -148,13 +148,16 @@ def negative_binomial(
     at = np.append(0, 1 + np.array(kept, dtype=np.int64))
     coefficients, covariance = nothing[0, :-1].copy(), nothing
     coefficients[at] = back @ beta
-    inner = _covariance(y, offset, scaled, beta, alpha)
-    n_beta = len(at)
-    wide = np.eye(n_beta + 1)
-    wide[:n_beta, :n_beta] = back
-    covariance[np.ix_(np.append(at, size), np.append(at, size))] = wide @ inner @ wide.T
+    covariance[np.ix_(at, at)] = back @ inner[:-1, :-1] @ back.T
+    covariance[at, size] = covariance[size, at] = back @ inner[:-1, -1]
+    covariance[size, size] = inner[-1, -1]
     return NegativeBinomial(
-        coefficients, alpha, covariance, float(fits.loglikelihood[0]), converged=converged, words=tuple(words)
+        coefficients,
+        alpha,
+        covariance,
+        float(fits.loglikelihood[0]),
+        converged=converged,
+        words=tuple(words),
     )
 
 

@@ -139,8 +139,9 @@ def expected_by_block(
         settled &= fits.converged
     mean[~settled] = np.nan
     alpha, variance, of_all = (np.full(len(counts), np.nan) for _ in range(3))
-    alpha[settled], variance[settled] = fit_alpha(counts[settled][:, use], mean[settled][:, use])
-    of_all[settled] = alpha[settled] if use.all() else fit_alpha(counts[settled], mean[settled])[0]
+    if settled.any():
+        alpha[settled], variance[settled] = fit_alpha(counts[settled][:, use], mean[settled][:, use])
+        of_all[settled] = alpha[settled] if use.all() else fit_alpha(counts[settled], mean[settled])[0]
     if not settled.all():
         words.append(
             f"{int((~settled).sum())} of {len(counts)} allocations left out: the regression did not settle"
