@@ -23,7 +23,7 @@ from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_disruptions import disruption_controls
 from pages.parts.staging_inputs import StagingInputs, standard_target
-from pages.parts.staging_speeds import source_words, speeds_control
+from pages.parts.staging_speeds import hour_words, speeds_control, speeds_words
 
 WHOLE_WEEK = "All week"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -57,7 +57,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             round(100 * _factor(state.current, SetSpeedFactor)),
             lambda scenario, percent: _put(scenario, SetSpeedFactor(percent / 100), percent == 100),
             state=state,
-            words="Of the speeds in force. " + source_words(inputs, state.current),
+            words=f"Of the {speeds_words(inputs, state.current, own=False)}: the planner's own factor.",
         )
     with right:
         _slider(
@@ -171,7 +171,7 @@ def _clock(inputs: StagingInputs, state: ScenarioState) -> None:
             int(conditions.call_handling_s),
             lambda scenario, seconds: _set_clock(inputs, scenario, call_handling_s=float(seconds)),
             state=state,
-            words="From the call received to the crew's alarm. " + sources["call_handling_s"],
+            words="From the call received to the crew's alarm. Assumed: " + sources["call_handling_s"],
         )
     with right:
         _slider(
@@ -181,7 +181,7 @@ def _clock(inputs: StagingInputs, state: ScenarioState) -> None:
             int(conditions.turnout_s),
             lambda scenario, seconds: _set_clock(inputs, scenario, turnout_s=float(seconds)),
             state=state,
-            words="From the crew's alarm to wheels rolling. " + sources["turnout_s"],
+            words="From the crew's alarm to wheels rolling. Assumed: " + sources["turnout_s"],
         )
 
 
@@ -223,7 +223,13 @@ def _hour(inputs: StagingInputs, state: ScenarioState) -> None:
     )
     left, right = st.columns(2, gap="small")
     with left:
-        st.selectbox("Day", (WHOLE_WEEK, *DAYS), key="staging.day", on_change=changed, help=counts)
+        st.selectbox(
+            "Day",
+            (WHOLE_WEEK, *DAYS),
+            key="staging.day",
+            on_change=changed,
+            help=f"{counts} {hour_words(inputs, state.current)}",
+        )
     with right:
         st.slider(
             "Hour", 0, 23, key="staging.hour", on_change=changed, disabled=day == WHOLE_WEEK, format="%d:00"
@@ -260,7 +266,7 @@ def _workload(inputs: StagingInputs, state: ScenarioState) -> None:
     source = (
         "Counted from the city's unit responses."
         if inputs.observed is not None
-        else inputs.city.profile.sources["workload"]
+        else f"Assumed: {inputs.city.profile.sources['workload']}"
     )
     st.session_state["staging.calls_per_day"], st.session_state["staging.busy_min"] = (
         now.calls_per_day,

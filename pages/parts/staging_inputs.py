@@ -45,6 +45,8 @@ from models.staging import Conditions, Outcome, TargetClock, evaluate, merged_fi
 from pages.parts.staging_fitted import FittedBand, FittedRoads, fitted_roads
 
 DEFAULT_TARGET_MIN = 12.0
+ENOUGH_CALLS = 30
+"""Fewer calls than this in a neighborhood do not make it the worst one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +120,14 @@ class StagingInputs:
             *(("priority",) if self.call_first.any() else ()),
             *(("population",) if self.population.total > 0 else ()),
         )
+
+    @cached_property
+    def stand_in(self) -> str:
+        """What stands for medical calls where the city gives none, in its source's words; else empty."""
+        if not self.city.has("calls"):
+            return ""
+        medical = self.city.table("calls")["agency"].isin(self.city.profile.medical_agencies).any()
+        return "" if medical else self.city.source("calls").source.split(". ")[0].rstrip(".") + "."
 
     @cached_property
     def population(self) -> Demand:
@@ -201,21 +211,7 @@ class StagingInputs:
         clock = next(iter(scenario.find(SetClock)), SetClock(profile.call_handling_s, profile.turnout_s))
         own = next((change.factor for change in scenario.find(SetSpeedFactor)), 1.0)
         target = next(iter(scenario.find(SetTarget)), self.usual_target)
-        band = self.fitted_at(scenario)
-        if band is not None and self.fitted is not None:
-            # Siren and hour are in the fitted speeds of the roads: only the planner's own factor is left.
-            return Conditions(
-                target_min=target.minutes,
-                target_clock=_target_clock(target),
-                call_handling_s=clock.call_handling_s,
-                turnout_s=clock.turnout_s,
-                speed_factor=own,
-                speed_low=band.low,
-                speed_high=band.high,
-                access_kph=self.fitted.access_kph,
-                access_s=self.fitted.fitted.access_s,
-            )
-        return Conditions(
+        assumed = Conditions(
             target_min=target.minutes,
             target_clock=_target_clock(target),
             call_handling_s=clock.call_handling_s,
@@ -224,6 +220,18 @@ class StagingInputs:
             speed_low=profile.speed_range.low,
             speed_high=profile.speed_range.high,
             access_kph=profile.access_kph,
+        )
+        band = self.fitted_at(scenario)
+        if band is None or self.fitted is None:
+            return assumed
+        # Siren and hour are in the fitted speeds of the roads: only the planner's own factor is left.
+        return replace(
+            assumed,
+            speed_factor=own,
+            speed_low=band.low,
+            speed_high=band.high,
+            access_kph=self.fitted.access_kph,
+            access_s=self.fitted.fitted.access_s,
         )
 
     def usual_workload(self) -> SetWorkload | None:

@@ -34,8 +34,8 @@ def speeds_control(inputs: StagingInputs, state: ScenarioState) -> None:
         key=KEY,
         on_change=changed,
         disabled=bool(reason),
-        help="Assumed: by road class, hour and siren as the city's profile says. Fitted: as the city's own "
-        "ambulances drove, by road class, hour band and siren, with what passes at both ends of a drive.",
+        help="Assumed: by road class, hour and siren, as the city's profile says. Fitted: as the city's own "
+        f"ambulances drove.\n\n{source_words(inputs, state.current)}",
     )
     if not reason:
         return
@@ -45,20 +45,37 @@ def speeds_control(inputs: StagingInputs, state: ScenarioState) -> None:
         note(reason)
 
 
-def speeds_words(inputs: StagingInputs, scenario: Scenario) -> str:
-    """Say which speeds are in force: what every result carries."""
-    own = next((f" at {change.factor:.0%}" for change in scenario.find(SetSpeedFactor)), "")
+def speeds_words(inputs: StagingInputs, scenario: Scenario, *, own: bool = True) -> str:
+    """Say which speeds are in force, with the planner's own factor: what every result carries."""
+    factor = next((f" at {change.factor:.0%}" for change in scenario.find(SetSpeedFactor)), "") if own else ""
     if inputs.fitted is None or inputs.fitted_at(scenario) is None:
-        return f"speeds assumed{own}"
+        return f"speeds assumed{factor}"
     found = inputs.fitted.fitted
-    return f"speeds fitted to {found.drives:,} drives, {found.period}{own}"
+    return f"speeds fitted to {found.drives:,} drives, {found.period}{factor}"
+
+
+def hour_words(inputs: StagingInputs, scenario: Scenario) -> str:
+    """Say where the pace of traffic by hour comes from."""
+    if inputs.fitted_at(scenario) is None:
+        return f"Pace by hour assumed: {inputs.city.profile.sources['hour_bands']}"
+    return "The pace of each hour band is fitted."
 
 
 def source_words(inputs: StagingInputs, scenario: Scenario) -> str:
-    """Say where the speeds in force come from."""
-    assumed = inputs.fitted_at(scenario) is None
-    words = speeds_words(inputs, scenario)
-    return inputs.city.profile.sources["speeds"] if assumed else f"{words[0].upper()}{words[1:]}."
+    """Say where each figure behind the speeds comes from."""
+    if inputs.fitted is not None and inputs.fitted_at(scenario) is not None:
+        found = inputs.fitted.fitted
+        return (
+            f"In force: fitted to {found.drives:,} drives, {found.period}; {found.access_s:.0f} s "
+            f"({found.access_low_s:.0f} to {found.access_high_s:.0f}) at the ends of a drive, and "
+            f"{inputs.fitted.access_kph:.0f} km/h between street corner and door."
+        )
+    profile, sources = inputs.city.profile, inputs.city.profile.sources
+    return (
+        f"In force: assumed. By road class: {sources['speeds']} With siren times {profile.siren_factor:g}: "
+        f"{sources['siren_factor']} From corner to door {profile.access_kph:g} km/h: {sources['access_kph']} "
+        f"Range: {sources['speed_range']}"
+    )
 
 
 def range_words(inputs: StagingInputs, scenario: Scenario) -> str:

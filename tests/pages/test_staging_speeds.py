@@ -16,7 +16,7 @@ from models.scenario import Scenario, SetHourOfWeek, SetSpeedFactor, SetSpeeds
 from models.trips import DrivenSpeeds
 from pages.parts.staging_fit_view import all_speeds_csv, area_table, speed_table
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario, with_fitted
-from pages.parts.staging_speeds import KEY, range_words, source_words, speeds_words
+from pages.parts.staging_speeds import KEY, hour_words, range_words, source_words, speeds_words
 from pages.parts.staging_suggest import reach_matrix
 from pages.parts.staging_yesterday import keep_yesterday, usual_rule
 from tests.data.fitted_case import fitted_speeds, planted_kph
@@ -148,6 +148,9 @@ def test_a_check_is_kept_and_nearer_to_the_planted_drives(unfitted: StagingInput
         assert found.assumed.banner
         assert not found.fitted.banner
         assert (found.en_route, found.period) == ("line", "January to December 2025")
+        assert found.replayed == "December 2025"
+        assert found.fitted.error_min < found.assumed.error_min
+        assert abs(found.fitted.bias_min) < abs(found.assumed.bias_min)
         demand = inputs.demand(TODAY)
         for hour in (2, RUSH, 12, 20):
             truth = _planted_s(inputs, hour)[:, demand.node] @ demand.weight
@@ -167,7 +170,10 @@ def test_without_a_check_assumed_speeds_are_in_force(unfitted: StagingInputs) ->
     assert unfitted.roads(FITTED) == unfitted.roads(TODAY)
     assert speeds_words(unfitted, FITTED) == "speeds assumed"
     assert range_words(unfitted, FITTED) == "0.8 to 1.2 times the assumed ones"
-    assert source_words(unfitted, FITTED).startswith("Assumption of this project")
+    words = source_words(unfitted, FITTED)
+    for figure in ("speeds", "siren_factor", "access_kph", "speed_range"):
+        assert unfitted.city.profile.sources[figure] in words
+    assert unfitted.city.profile.sources["hour_bands"] in hour_words(unfitted, FITTED)
 
 
 def test_words_name_the_speeds_in_force(inputs: StagingInputs) -> None:
@@ -175,7 +181,10 @@ def test_words_name_the_speeds_in_force(inputs: StagingInputs) -> None:
     slower = FITTED.having(SetSpeedFactor(0.9))
     assert speeds_words(inputs, slower) == "speeds fitted to 4,200 drives, January to December 2025 at 90%"
     assert range_words(inputs, FITTED) == "0.980 to 1.020 times the fitted ones (95 %)"
-    assert source_words(inputs, FITTED) == "Speeds fitted to 4,200 drives, January to December 2025."
+    assert speeds_words(inputs, slower, own=False) == speeds_words(inputs, FITTED)
+    assert "fitted to 4,200 drives" in source_words(inputs, FITTED)
+    assert "30 s (29 to 31) at the ends of a drive, and 15 km/h" in source_words(inputs, FITTED)
+    assert hour_words(inputs, FITTED) == "The pace of each hour band is fitted."
 
 
 def test_a_torn_file_leaves_assumed_speeds_and_says_so(
@@ -299,5 +308,16 @@ def test_a_city_without_responses_says_why_there_is_no_choice(
     app.query_params["city"] = extract_city_dir.name
     app.run()
     assert not app.exception
-    assert app.segmented_control(key=KEY).proto.disabled
+    control = app.segmented_control(key=KEY)
+    assert control.proto.disabled
     assert "There are no unit responses to fit speeds to." in _text(app)
+    helps = {
+        "staging.handling": app.slider(key="staging.handling").help,
+        "staging.turnout": app.slider(key="staging.turnout").help,
+        "staging.day": app.selectbox(key="staging.day").help,
+        "staging.calls_per_day": app.number_input(key="staging.calls_per_day").help,
+        KEY: control.help,
+    }
+    assert [
+        key for key, words in helps.items() if "ssumed: " not in words.replace("assumed. By", "assumed: By")
+    ] == []

@@ -16,7 +16,6 @@ from pages.parts.staging_simulate import SimulatedWeeks, simulation_table, thin_
 from pages.parts.staging_suggest import JOB_KEY as SUGGESTION_KEY
 from pages.parts.staging_suggest import reach_matrix
 from pages.parts.staging_world import make_world, plan_week
-from pages.parts.staging_yesterday import check_yesterday
 from tests.e2e.conftest import PROJECT
 
 TIMEOUT_S = 120
@@ -150,14 +149,3 @@ def test_the_compare_view_shows_every_instrument(
     assert free > queue
     survive = float(table["today"].iloc[4].rstrip("%"))
     assert 0 < survive < 20
-
-
-@pytest.mark.slow
-def test_yesterday_is_reproduced_with_fitted_speeds_and_not_with_assumed_ones(inputs: StagingInputs) -> None:
-    """The demo drives at planted speeds: assumed ones must raise the banner, fitted ones must not."""
-    found = check_yesterday(inputs, lambda _: None)
-    assert found.month == "December 2025"
-    assert found.assumed.banner
-    assert not found.fitted.banner
-    assert found.calibration.held_out.mean_absolute_min < found.calibration.assumed.mean_absolute_min
-    assert abs(found.calibration.held_out.bias_min.value) < abs(found.calibration.assumed.bias_min.value)
