@@ -15,7 +15,7 @@ further events back until the page has answered the one before, so none is lost 
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -127,7 +127,9 @@ class LiveField:
 
     ``thresholds_s`` rise, with a colour each. ``source_access`` counts the straight way from a post to its
     node at ``access_kph``. ``speed_factor_by_class`` multiplies the speed of each of the network's
-    ``classes``; ``closed_edges`` are edge indices.
+    ``classes``, and ``speed_factor_of_edge`` gives those edges (by index) that have another factor.
+    ``closed_edges`` are edge indices; ``no_through_nodes`` are nodes that may be reached and left but not
+    passed, as in `geo.travel_time.travel_times`.
     """
 
     thresholds_s: Sequence[float]
@@ -136,6 +138,8 @@ class LiveField:
     source_access: bool
     speed_factor_by_class: Sequence[float]
     closed_edges: Sequence[int] = ()
+    speed_factor_of_edge: Mapping[int, float] = field(default_factory=dict)
+    no_through_nodes: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -347,6 +351,8 @@ def _encode_live(live: LiveField | None) -> Mapping[str, Any] | None:
         "source_access": live.source_access,
         "speed_factor_by_class": [float(value) for value in live.speed_factor_by_class],
         "closed_edges": [int(edge) for edge in live.closed_edges],
+        "speed_factor_of_edge": [[int(e), float(value)] for e, value in live.speed_factor_of_edge.items()],
+        "no_through_nodes": [int(node) for node in live.no_through_nodes],
     }
 
 
@@ -390,7 +396,7 @@ def _check(
         )
         rising = np.diff(np.asarray(live.thresholds_s, dtype=np.float64))
         faults.check((rising > 0).all(), "the thresholds of the live field must rise")
-        factors = np.asarray(live.speed_factor_by_class, dtype=np.float64)
+        factors = np.array([*live.speed_factor_by_class, *live.speed_factor_of_edge.values()], dtype=float)
         faults.check(
             np.isfinite(factors).all() and (factors > 0).all(),
             "the live field's speed factors must be above zero",

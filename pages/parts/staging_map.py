@@ -161,17 +161,21 @@ def _live_field(
     if not bands:
         return None
     state = inputs.times.state(inputs.roads(scenario))
-    edge_class = inputs.network.edge_class
-    by_class = np.bincount(edge_class, state.speed_factor, len(classes)) / np.bincount(
-        edge_class, minlength=len(classes)
-    )
+    factor = conditions.speed_factor * state.speed_factor
+    by_class = np.ones(len(classes))
+    for code in range(len(classes)):
+        values, count = np.unique(factor[inputs.network.edge_class == code], return_counts=True)
+        by_class[code] = values[count.argmax()]
+    others = np.flatnonzero(factor != by_class[inputs.network.edge_class])
     return LiveField(
         thresholds_s=[seconds for seconds, _ in bands],
         colours=[colour for _, colour in bands],
         access_kph=conditions.access_kph,
         source_access=True,
-        speed_factor_by_class=(conditions.speed_factor * by_class).tolist(),
+        speed_factor_by_class=by_class.tolist(),
+        speed_factor_of_edge=dict(zip(others.tolist(), factor[others].tolist(), strict=True)),
         closed_edges=np.flatnonzero(state.closed).tolist(),
+        no_through_nodes=np.flatnonzero(state.no_through).tolist(),
     )
 
 

@@ -111,11 +111,18 @@ def test_the_live_field_equals_the_travel_times_of_the_network(open_map: OpenMap
         [moved["lon"], *(post["lon"] for post in posts)], [moved["lat"], *(post["lat"] for post in posts)]
     )
     factor = np.array([map_app.SPEED_FACTOR[network.classes[code]] for code in network.edge_class])
+    factor[list(map_app.SLOW_EDGES)] = list(map_app.SLOW_EDGES.values())
     closed = np.zeros(network.n_edges, dtype=bool)
     closed[list(map_app.CLOSED_EDGES)] = True
+    no_through = np.zeros(network.n_nodes, dtype=bool)
+    no_through[list(map_app.NO_THROUGH)] = True
+    assert no_through[node].tolist() == [False, True, False]
+    offset_s = offset_m / (15 / 3.6)
     expected = nearest_times(
-        network, node, offset_s=offset_m / (15 / 3.6), closed=closed, speed_factor=factor
+        network, node, offset_s=offset_s, closed=closed, no_through=no_through, speed_factor=factor
     )
+    free = nearest_times(network, node, offset_s=offset_s, closed=closed, speed_factor=factor)
+    assert (expected > free + 5).sum() > 3
 
     seconds = np.where(np.array(live) < 0, np.inf, live)
     assert np.isfinite(expected).sum() == network.main.sum()

@@ -1,5 +1,6 @@
 // Driving times from many posts at once: Dijkstra (1959) over the ground file's graph with a binary heap.
-// Same rules as geo.travel_time.nearest_times: one-way edges, closures, speed factors, the way from post to node.
+// Same rules as geo.travel_time.nearest_times: one-way edges, closures, nodes without through traffic, speed factors,
+// the way from post to node.
 
 const DEGREE_M = 111319.49079327358;
 const BUCKET_M = 300;
@@ -7,12 +8,14 @@ const BUCKET_M = 300;
 let graph = null;
 let config = null;
 let seconds = null;
+let fenced = null;
 
 self.onmessage = ({ data }) => {
   if (data.type === "graph") graph = buildGraph(data);
   else if (data.type === "configure") {
     config = data.config;
     seconds = edgeSeconds(config);
+    fenced = fencedNodes(config);
   } else if (data.type === "field") {
     const started = performance.now();
     const field = nearestTimes(data.places, data.recycle);
@@ -44,16 +47,27 @@ function buildGraph({ graph: arrays, origin, node_quantum: quantum }) {
     arc(u[e], v[e], e);
     if (!oneway[e]) arc(v[e], u[e], e);
   }
-  const heap = { key: new Float64Array(start[n] + 4096), node: new Uint32Array(start[n] + 4096), size: 0 };
+  const room = 2 * start[n] + 4096; // a fenced node and its second self are each reached along each arc at most
+  const heap = { key: new Float64Array(room), node: new Uint32Array(room), size: 0 };
   return { ...arrays, n, x, y, origin, start, target, edge, heap, buckets: bucketsOf(arrays.node_main, x, y) };
 }
 
 // Seconds a drive takes along each edge; infinite where it is closed.
-function edgeSeconds({ speed_factor_by_class: factor, closed_edges: closed }) {
+function edgeSeconds({ speed_factor_by_class: factor, speed_factor_of_edge: others, closed_edges: closed }) {
   const { edge_cs: cs, edge_class: kind } = graph;
   const result = Float64Array.from(cs, (value, e) => value / 100 / (factor[kind[e]] ?? 1));
+  for (const [e, own] of others) result[e] = cs[e] / 100 / own;
   for (const e of closed) result[e] = Infinity;
   return result;
+}
+
+// Nodes that may be reached and left, never passed. Drives that begin on such ground begin at second selves of its
+// nodes, numbered from n; the first selves are come to and never left for other ground.
+function fencedNodes({ no_through_nodes: nodes }) {
+  const { n } = graph;
+  const second = new Int32Array(n).fill(-1);
+  nodes.forEach((node, i) => { second[node] = n + i; });
+  return { second, first: nodes, leaving: new Float32Array(nodes.length) };
 }
 
 // ---- snapping to the nearest kept node
@@ -144,29 +158,41 @@ function drop(heap) {
 // Seconds from the nearest place to every node; infinite where none reaches.
 function nearestTimes(places, recycle) {
   const { n, start, target, edge, heap } = graph;
+  const { second, first, leaving } = fenced;
   const field = recycle?.length === n ? recycle : new Float32Array(n);
   field.fill(Infinity);
+  leaving.fill(Infinity);
   heap.size = 0;
+  const reach = (self, spent) => {
+    if (self < n) {
+      if (spent >= field[self]) return;
+      field[self] = spent;
+      push(heap, field[self], self);
+    } else if (spent < leaving[self - n]) {
+      leaving[self - n] = spent;
+      push(heap, leaving[self - n], self);
+    }
+  };
   for (const [lon, lat] of places) {
     const [node, metres] = snap(lon, lat);
     if (node < 0) continue;
     const spent = config.source_access ? metres / (config.access_kph / 3.6) : 0;
-    if (spent >= field[node]) continue;
-    field[node] = spent;
-    push(heap, field[node], node);
+    reach(second[node] < 0 ? node : second[node], spent);
   }
   while (heap.size) {
     const spent = heap.key[0];
-    const node = heap.node[0];
+    const self = heap.node[0];
     drop(heap);
-    if (spent > field[node]) continue;
+    const leaves = self >= n;
+    if (spent > (leaves ? leaving[self - n] : field[self])) continue;
+    const node = leaves ? first[self - n] : self;
+    const stays = !leaves && second[node] >= 0;
+    if (leaves) reach(node, spent);
     for (let a = start[node]; a < start[node + 1]; a += 1) {
       const next = target[a];
-      const reach = spent + seconds[edge[a]];
-      if (reach < field[next]) {
-        field[next] = reach;
-        push(heap, field[next], next);
-      }
+      const other = second[next];
+      if (stays && other < 0) continue;
+      reach(leaves && other >= 0 ? other : next, spent + seconds[edge[a]]);
     }
   }
   return field;

@@ -12,7 +12,7 @@ import streamlit as st
 from pages.parts.city_map import LiveField, MapArea, MapDots, MapHexes, MapPost, city_map
 from pages.parts.ground import ground_url
 from pages.parts.server import routes
-from tests.e2e.apps.tiny_city import SOUTH, STEP, WEST, TinyCity
+from tests.e2e.apps.tiny_city import COLUMNS, SOUTH, STEP, WEST, TinyCity
 
 POSTS: dict[str, dict[str, Any]] = {
     "A": {"label": "Post A", "lon": WEST + 4 * STEP, "lat": SOUTH + 12 * STEP, "state": "staffed"},
@@ -28,6 +28,12 @@ POSTS: dict[str, dict[str, Any]] = {
 }
 DOTS = {"red": (6, 6), "blue": (14, 9)}
 CLOSED_EDGES = (30, 31, 500)
+SLOW_EDGES = {60: 0.3, 61: 0.3, 200: 0.5, 201: 0.5, 202: 0.5}
+NO_THROUGH = (
+    *(row * COLUMNS + 16 for row in range(8)),
+    *(row * COLUMNS + 11 for row in range(5, 18)),
+)
+"""Crossings that may be reached but not passed: a wall through post B, and one west of it."""
 SPEED_FACTOR = {"motorway": 0.8, "residential": 1.25}
 
 
@@ -92,6 +98,8 @@ def body(city: TinyCity) -> None:
             source_access=True,
             speed_factor_by_class=[SPEED_FACTOR[name] for name in classes],
             closed_edges=CLOSED_EDGES,
+            speed_factor_of_edge=SLOW_EDGES,
+            no_through_nodes=NO_THROUGH,
         ),
         note="Tiny city: synthetic data",
         stale="stale" in st.query_params,
