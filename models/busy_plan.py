@@ -79,12 +79,39 @@ def busy_outcome(outcome: Outcome, demand: Demand, conditions: Conditions, workl
     InvalidInputError
         If no post is staffed, or the units cannot keep up with the calls.
     """
-    if not len(outcome.post_seconds):
+    return busy_at(outcome.post_seconds, demand.weight, conditions.budget_s(), workload)
+
+
+def busy_at(
+    post_seconds: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    budget_s: float,
+    workload: Workload,
+) -> BusyOutcome:
+    """Solve the hypercube model for any drives, such as those of several hour bands side by side.
+
+    Parameters
+    ----------
+    post_seconds
+        (n_posts, n) seconds of driving from each unit's post to each place.
+    weight
+        (n,) calls or people at each place, zero or more.
+    budget_s
+        Seconds left for driving.
+    workload
+        How busy units are.
+
+    Raises
+    ------
+    InvalidInputError
+        As `busy_outcome`.
+    """
+    if not len(post_seconds):
         raise InvalidInputError("No post is staffed, so no call is answered; staff a post")
-    travel_s = outcome.post_seconds.T
+    travel_s = post_seconds.T
     order, group = _distinct_rows(np.argsort(travel_s, axis=1, kind="stable"))
-    rate = demand.weight * (workload.calls_per_hour / demand.total)
-    together = np.unique(outcome.post_seconds, axis=0, return_inverse=True)[1].ravel()
+    rate = weight * (workload.calls_per_hour / weight.sum())
+    together = np.unique(post_seconds, axis=0, return_inverse=True)[1].ravel()
     queue = hypercube_for(
         np.bincount(group, rate, minlength=len(order)),
         order,
@@ -93,7 +120,7 @@ def busy_outcome(outcome: Outcome, demand: Demand, conditions: Conditions, workl
         same_post=together.tolist(),
     )
     by_place = replace(queue, dispatch=queue.dispatch[group], immediate=queue.immediate[group])
-    return BusyOutcome(queue, busy_coverage(by_place, rate, travel_s, conditions.budget_s()))
+    return BusyOutcome(queue, busy_coverage(by_place, rate, travel_s, budget_s))
 
 
 def _distinct_rows(

@@ -7,6 +7,9 @@ import pandas as pd
 from models.plan import Post, make_plan
 from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetOrder, SetUnits
 
+MORE_UNITS = "+"
+"""Between a post's id and the number of a further unit that waits at the same place."""
+
 PLACE_DECIMALS = 5
 """About a metre: places are kept no finer, so that the scenario's text stays short."""
 
@@ -101,7 +104,15 @@ def delete_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenar
 
 
 def set_order(posts: pd.DataFrame, scenario: Scenario, post_ids: Sequence[str]) -> Scenario:
-    """Put a list in the place of today's order and staff all of it, and nothing else."""
+    """Put a list in the place of today's order and staff all of it, and nothing else.
+
+    A post that stands in the list more than once holds as many units: its second one waits at an added post
+    at the same place.
+    """
+    for post in make_plan(posts, scenario).posts:
+        if post.added and MORE_UNITS in post.post_id:
+            scenario = scenario.without(AddPost.kind, post.post_id).without(RemovePost.kind, post.post_id)
+    scenario, post_ids = _with_more_units(posts, scenario, post_ids)
     listed = scenario.without(SetUnits.kind).having(SetOrder(tuple(post_ids)))
     for post in make_plan(posts, listed).posts:
         listed = listed.without(RemovePost.kind, post.post_id)
@@ -111,6 +122,25 @@ def set_order(posts: pd.DataFrame, scenario: Scenario, post_ids: Sequence[str]) 
         if post.post_id not in post_ids:
             listed = _take_out(listed, post)
     return set_units(posts, listed, len(post_ids) + make_plan(posts, listed).lost)
+
+
+def _with_more_units(
+    posts: pd.DataFrame, scenario: Scenario, post_ids: Sequence[str]
+) -> tuple[Scenario, list[str]]:
+    plan = make_plan(posts, scenario)
+    named: list[str] = []
+    for post_id in post_ids:
+        post = plan.post(post_id)
+        units = sum(known == post_id or known.startswith(f"{post_id}{MORE_UNITS}") for known in named)
+        if units and post is not None:
+            again = AddPost(
+                f"{post_id}{MORE_UNITS}{units + 1}", post.lon, post.lat, f"{post.name}, unit {units + 1}"
+            )
+            scenario = scenario.having(again)
+            named.append(again.post_id)
+        else:
+            named.append(post_id)
+    return scenario, named
 
 
 def _take_out(scenario: Scenario, post: Post) -> Scenario:

@@ -17,11 +17,8 @@ from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.shift_card import CardFigure, shift_card
 from pages.parts.staging_disruptions import cut_off_words
-from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_inputs import ENOUGH_CALLS, StagingInputs, StagingView
 from pages.parts.staging_speeds import range_words, speeds_words
-
-ENOUGH_CALLS = 30
-"""Fewer calls than this in a neighborhood do not make it the worst one."""
 
 TABLE_HEIGHT_PX = 256
 ROW_HEIGHT_PX = 28

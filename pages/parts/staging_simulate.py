@@ -13,8 +13,8 @@ from pages.parts.job import Job
 from pages.parts.job_view import watch_job
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
-from pages.parts.staging_inputs import StagingInputs, StagingView
-from pages.parts.staging_results import ENOUGH_CALLS, region_table
+from pages.parts.staging_inputs import ENOUGH_CALLS, StagingInputs, StagingView
+from pages.parts.staging_results import region_table
 from pages.parts.staging_rules import Against, city_priorities, plain_rules, rules_popover
 from pages.parts.staging_world import make_world, plan_week, rules_of
 from pages.parts.staging_yesterday import warn_of_yesterday, yesterday_view
@@ -71,7 +71,7 @@ def simulate_view(
     inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
 ) -> None:
     """Show the controls, the progress, the result of the last simulation, and the check of yesterday."""
-    left, middle, right = st.columns([1.25, 0.95, 1.1], gap="small", vertical_alignment="bottom")
+    left, middle, right = st.columns([1.2, 0.9, 1.1], gap="small", vertical_alignment="bottom")
     count = left.segmented_control(
         "Weeks to simulate",
         CHOICES,

@@ -81,3 +81,16 @@ def test_expected_cover_needs_a_probability() -> None:
     rows, demand = _plan(1, 1)
     with pytest.raises(InvalidInputError, match="cannot keep up"):
         expected_share(evaluate(rows, np.zeros(1), demand, CONDITIONS), demand, 60.0, 1.0)
+
+
+def test_two_units_at_a_post_share_its_calls_and_both_count() -> None:
+    rows, demand = _plan(2, 3)
+    twice = rows[[0, 1, 0]]
+    outcome = evaluate(twice, np.zeros(3), demand, CONDITIONS)
+    workload = Workload(1.5, 60)
+    found = busy_outcome(outcome, demand, CONDITIONS, workload)
+    assert found.queue.workload[0] == pytest.approx(found.queue.workload[2], abs=1e-9)
+    assert found.queue.workload.sum() == pytest.approx(1.5)
+    single = busy_outcome(evaluate(rows, np.zeros(2), demand, CONDITIONS), demand, CONDITIONS, workload)
+    assert found.coverage.share > single.coverage.share
+    assert outcome.sole_share[[0, 2]].tolist() == [0.0, 0.0]

@@ -167,3 +167,18 @@ def test_another_order_takes_the_place_of_today() -> None:
 def test_a_list_staffs_its_posts_in_order_and_no_other(steps: list[Edit], posts: list[str], n: int) -> None:
     listed = edits.set_order(POSTS, _apply(steps), posts[:n])
     assert [post.post_id for post in make_plan(POSTS, listed).staffed] == posts[:n]
+
+
+def test_a_post_that_stands_twice_in_a_list_holds_two_units() -> None:
+    moved = edits.move_post(POSTS, TODAY, "B", -90.5, 30.0)
+    listed = edits.set_order(POSTS, moved, list("BAB"))
+    plan = make_plan(POSTS, listed)
+    assert [post.post_id for post in plan.staffed] == ["B", "A", "B+2"]
+    assert [post.name for post in plan.staffed] == ["Post B", "Post A", "Post B, unit 2"]
+    assert plan.places()[0].tolist() == plan.places()[2].tolist() == [-90.5, 30.0]
+    assert Scenario.from_text(listed.to_text()) == listed
+    # The next list takes the second unit's place off again, or gives it a third.
+    again = edits.set_order(POSTS, listed, list("BBB"))
+    assert [post.post_id for post in make_plan(POSTS, again).staffed] == ["B", "B+2", "B+3"]
+    alone = edits.set_order(POSTS, again, list("BA"))
+    assert not any("+" in post.post_id for post in make_plan(POSTS, alone).posts)

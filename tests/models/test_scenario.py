@@ -215,3 +215,13 @@ def test_rules_that_contradict_one_another_are_told() -> None:
         assert words in str(caught.value)
     with pytest.raises(InvalidInputError, match="queue 'longest' or 'priority'"):
         Scenario("x").having(SetRules("shortest"))  # type: ignore[arg-type]
+
+
+def test_a_target_names_its_clock_and_old_addresses_count_from_the_call() -> None:
+    driving = Scenario("x", (SetTarget(8.0, "departure"),))
+    assert driving.sentences() == ("The target is 8 minutes from the crew's departure to arrival.",)
+    assert Scenario.from_text(driving.to_text()) == driving
+    old = '{"baseline":"x","changes":[{"kind":"set_target","minutes":8.0}]}'
+    assert Scenario.from_json(old).changes == (SetTarget(8.0, "call"),)
+    with pytest.raises(InvalidInputError, match="clock must be one of"):
+        Scenario("x", (SetTarget(8.0, "noon"),))
