@@ -68,7 +68,7 @@ def source_words(inputs: StagingInputs, scenario: Scenario) -> str:
         return (
             f"In force: fitted to {found.drives:,} drives, {found.period}; {found.access_s:.0f} s "
             f"({found.access_low_s:.0f} to {found.access_high_s:.0f}) at the ends of a drive, and "
-            f"{inputs.fitted.access_kph:.0f} km/h between street corner and door."
+            f"{100 * found.access_s_per_m:.1f} s for each 100 m between street corners and doors."
         )
     profile, sources = inputs.city.profile, inputs.city.profile.sources
     return (
