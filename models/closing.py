@@ -74,6 +74,8 @@ class ClosedHours:
         Rate in open hours over the rate in closed ones, with its interval; infinite where none was closed.
     p_value
         That both rates are equal, two-sided.
+    weighed
+        Whether hours were weighed by a rhythm.
     """
 
     in_open: float
@@ -82,6 +84,7 @@ class ClosedHours:
     closed_hours: float
     ratio: Range
     p_value: float
+    weighed: bool
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,15 @@ def closed_hours_control(
     ratio, p_value = rate_ratio(
         in_open, in_closed, time=open_hours, other_time=WEEK_HOURS - open_hours, level=level
     )
-    return ClosedHours(in_open, in_closed, open_hours, WEEK_HOURS - open_hours, ratio, p_value)
+    return ClosedHours(
+        in_open=in_open,
+        in_closed=in_closed,
+        open_hours=open_hours,
+        closed_hours=WEEK_HOURS - open_hours,
+        ratio=ratio,
+        p_value=p_value,
+        weighed=rhythm is not None,
+    )
 
 
 def earlier_closing(

@@ -6,7 +6,7 @@ Nothing here names anybody: `may_name` says whether the data can carry a name at
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -327,11 +327,11 @@ def reporting_panel(
     return tuple(lines)
 
 
-def field_words(calls: pd.DataFrame, fields: Mapping[str, str] = NEEDED_FIELDS) -> tuple[str, ...]:
-    """One sentence a field: how often it is known."""
+def field_words(calls: pd.DataFrame) -> tuple[str, ...]:
+    """Give one sentence a needed field: how often it is known."""
     return tuple(
-        f"{_share_words(float(_known(calls, name).mean()))} incidents say {words}."
-        for name, words in fields.items()
+        f"{_share_words(float(_known(calls, name).mean())).capitalize()} incidents say {words}."
+        for name, words in NEEDED_FIELDS.items()
     )
 
 

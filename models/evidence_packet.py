@@ -252,7 +252,7 @@ def owners_reply(
         Reply(
             "It may be chance",
             f"The relative risk lies between {judged.low:.2f} and {judged.high:.2f}, and the chance "
-            f"that it is not above 1.5 is {1 - judged.over_named:.0%}. We were picked because the count "
+            f"that it is not above 1.5 is {_chance(1 - judged.over_named)}. We were picked because the count "
             "was high; next year's would on the mean be lower with nothing done.",
         ),
     ]
@@ -281,8 +281,8 @@ def _figures(judged: Judged, counted: pd.DataFrame) -> tuple[Figure, ...]:
         Figure("Incidents attributed, of those ranked", f"{judged.observed:.1f}", f"from {ranked} nearby"),
         Figure("Expected of an outlet like it", f"{judged.expected:.1f}", ""),
         Figure("Relative risk", f"{judged.risk:.2f}", f"{judged.low:.2f} to {judged.high:.2f} (95 %)"),
-        Figure("Chance that it is above 1", f"{judged.over_one:.0%}", "screened over 80 %"),
-        Figure("Chance that it is above 1.5", f"{judged.over_named:.0%}", "named over 95 %"),
+        Figure("Chance that it is above 1", _chance(judged.over_one), "screened over 80 %"),
+        Figure("Chance that it is above 1.5", _chance(judged.over_named), "named over 95 %"),
         Figure(
             "Rank",
             f"{judged.rank} of {judged.outlets}",
@@ -320,10 +320,15 @@ def _control_words(control: ClosedHours | NotShown) -> str:
     ratio = control.ratio
     value = f"{ratio.value:.1f}" if isfinite(ratio.value) else "without limit"
     high = f"{ratio.high:.1f}" if isfinite(ratio.high) else "without limit"
+    weighed = (
+        "hours weighed by how busy the streets are then"
+        if control.weighed
+        else "all hours alike, though nights are busier everywhere"
+    )
     return (
         f"In its open hours {control.in_open:.1f} incidents are attributed to it, in its closed hours "
-        f"{control.in_closed:.1f}: {value} times the rate ({ratio.low:.1f} to {high}, 95 %; p = "
-        f"{control.p_value:.3f}), hours weighted with the rhythm of the streets."
+        f"{control.in_closed:.1f}: {value} times the rate ({ratio.low:.1f} to {high}, 95 %; "
+        f"p = {control.p_value:.3f}), {weighed}."
     )
 
 
@@ -363,6 +368,13 @@ def _rank_words(judged: Judged, other_ranks: Mapping[str, int]) -> str:
     told = ", ".join(f"{rank} with {name}" for name, rank in other_ranks.items())
     worst = max(int(np.max(list(other_ranks.values()))), judged.rank_high)
     return f"{own} Under other choices it is {told}: as far down as {worst}."
+
+
+def _chance(value: float) -> str:
+    """Give a chance in words that never say certain."""
+    if value > 0.99:
+        return "over 99 %"
+    return "under 1 %" if value < 0.01 else f"{value:.0%}"
 
 
 def _text(value: object) -> str:

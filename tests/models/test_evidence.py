@@ -196,8 +196,8 @@ def test_the_interval_at_the_ends(yes: int, limits: tuple[float, float]) -> None
 
 def test_fields_are_told_in_words() -> None:
     told = field_words(quarter().frame.drop(columns="disposition"))
-    assert "all incidents say when it was opened." in told
-    assert "no incidents say how it ended." in told
+    assert "All incidents say when it was opened." in told
+    assert "No incidents say how it ended." in told
 
 
 def test_wrong_doors_and_frames_are_told() -> None:

@@ -116,6 +116,7 @@ def test_the_owner_counts_the_closed_hours() -> None:
     closed = int((~hours.minutes[week_minutes(ranked["opened_at"], ZONE)]).sum())
     assert told.startswith(f"{closed} of {len(ranked)} incidents with a time came while we were closed")
     assert "times the rate" in told
+    assert "nights are busier everywhere" in told
     assert "does not know our hours" in _replies(records)["We were closed"]
     never = _replies(records, hours=parse_opening_hours("24/7"))["We were closed"]
     assert never.startswith("This outlet never closes")
