@@ -10,6 +10,7 @@ _STYLE = """
 <style>
 .stMainBlockContainer { padding: 4rem 1.25rem .5rem 1.25rem; max-width: none; }
 .stMain [data-testid="stVerticalBlock"] { gap: .55rem; }
+.stMain [data-variant="segmented_control"] { padding-left: .5rem; padding-right: .5rem; }
 .stMain [data-stale="true"] { opacity: .4; filter: grayscale(1); transition: none; }
 /* The map shows the dragged post's field by itself: it greys only where the answer takes its time. */
 .stMain [data-stale="true"]:has([data-testid="stBidiComponentIsolated"]) {

@@ -28,7 +28,7 @@ from pages.parts.staging_map import Overlay
 CELL_RESOLUTION = 8
 """H3 cells of about 0.7 km2."""
 
-CHART_HEIGHT_PX = 190
+CHART_HEIGHT_PX = 150
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 CELL, CITY = SCALES
 FloatArray = npt.NDArray[np.float64]
@@ -85,11 +85,14 @@ def demand_view(inputs: StagingInputs, view: StagingView) -> None:
         st.button("Stop", on_click=job.stop, icon=":material/stop_circle:", width="stretch")
         watch_job(key, "Forecasting each past week from those before it …")
         return
+    if job is not None and job.result is not None:
+        _show(job.result)
+        return
     st.button(
         "Forecast next week",
         on_click=lambda: st.session_state.update({key: Job(lambda step: foretell(inputs, step))}),
         icon=":material/query_stats:",
-        type="primary" if job is None else "secondary",
+        type="primary",
         width="stretch",
         help="Also forecasts every past week from the weeks before it alone, to show what that is worth.",
     )
@@ -101,8 +104,6 @@ def demand_view(inputs: StagingInputs, view: StagingView) -> None:
         )
     elif job.error:
         st.warning(f"The forecast ended: {job.error}.")
-    elif job.result is not None:
-        _show(job.result)
 
 
 def foretell(inputs: StagingInputs, progress: Callable[[float], None]) -> DemandForecast:
@@ -168,8 +169,9 @@ def forecast_map(told: DemandForecast, hour: int | None, theme: Theme) -> Overla
     ways = "forecast" if told.trusted(CELL) else "planners' rule, as the forecast is no better"
     return Overlay(
         MapHexes([told.cells[c] for c in shown], ramp_colours(mean[shown], theme), labels),
-        _legend(theme, "0", f"{mean[shown].max(initial=0.0):.2g} calls {unit}"),
-        f"Expected calls, week of {told.monday:%d %B %Y} ({ways}). Blank: fewer than {SMALLEST_SHOWN} calls.",
+        _legend(theme, "no calls", f"{mean[shown].max(initial=0.0):.2g} calls {unit}"),
+        f"Expected calls, week of {told.monday.day} {told.monday:%B %Y} ({ways}). "
+        f"Blank: fewer than {SMALLEST_SHOWN} calls.",
     )
 
 
@@ -184,7 +186,7 @@ def flat_map(inputs: StagingInputs, scenario: Scenario, view: StagingView, theme
         MapHexes(
             cell_names(cells), ramp_colours(share, theme), [f"{value:.2f} % {of_what}" for value in share]
         ),
-        _legend(theme, "0", f"{share.max(initial=0.0):.1f} % {of_what} a hexagon"),
+        _legend(theme, "none", f"{share.max(initial=0.0):.1f} % {of_what} a hexagon"),
         flat_title(inputs, scenario),
     )
 
@@ -221,7 +223,7 @@ def _show(told: DemandForecast) -> None:
             )
         st.altair_chart(_chart(chart_table(told), trusted=trusted), width="stretch")
         note(
-            f"Calls an hour in the whole city, week of {told.monday:%d %B %Y}. "
+            f"Calls an hour in the whole city, week of {told.monday.day} {told.monday:%B %Y}. "
             + (
                 "Blue: forecast; band: where nine hours in ten should fall; dashed: planners' rule."
                 if trusted
@@ -237,8 +239,8 @@ def _verdict(skill: pd.DataFrame, scale: str) -> str:
     row = skill[(skill["scale"] == scale) & (skill["other"] == "planners")].iloc[0]
     low, high = (100 * row[name] / row["other_crps"] for name in ("gain_low", "gain_high"))
     return (
-        f"Against the planners' rule: **{row['verdict']}**, error {100 * row['skill']:.1f} % less "
-        f"({low:.1f} to {high:.1f}; {row['weeks']} past weeks)."
+        f"Against the planners' rule: **{row['verdict']}**. Error {100 * row['skill']:.1f} % less "
+        f"({low:.1f} to {high:.1f}) over {row['weeks']} past weeks."
     )
 
 

@@ -31,11 +31,12 @@ def rules_popover(inputs: StagingInputs, state: ScenarioState) -> Against:
     now = rules_of(state.current)
     priorities = len(city_priorities(inputs.city, inputs.city.version))
     shifts = inputs.city.has("shifts")
-    with st.popover(
+    popover = st.popover(
         "Rules" if now == SetRules() else "Rules •",
         width="stretch",
         help="Who takes a waiting call, where free units wait, and who is on duty.",
-    ):
+    )
+    with popover, st.container(gap="xxsmall"):
         _radio(
             "A freed unit takes the call that is", "queue", QUEUES, now.queue, state, disabled=priorities < 2
         )
@@ -57,7 +58,15 @@ def rules_popover(inputs: StagingInputs, state: ScenarioState) -> Against:
             value=now.als_first,
             disabled=not now.shifts or priorities < 2,
         )
-        against = st.radio("Compare", list(AGAINST), format_func=AGAINST.__getitem__, key=AGAINST_KEY)
+        against = st.radio(
+            "Compare",
+            list(AGAINST),
+            format_func=AGAINST.__getitem__,
+            key=AGAINST_KEY,
+            horizontal=True,
+            help="Plans: this plan with today's, under these rules. Rules: these rules with the plain ones "
+            "(longest waiting, own posts), for this plan.",
+        )
         if lacking := _lacking(priorities, shifts=shifts):
             note(lacking)
     return "rules" if against == "rules" else "plan"
