@@ -37,7 +37,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
     _slider(
         "Units on duty",
         "units",
-        (0, max(len(plan.in_order), 1), 1),
+        (0, max(len(plan.in_order), plan.on_duty, 1), 1),
         plan.on_duty,
         lambda scenario, units: edits.set_units(inputs.posts, scenario, int(units)),
         state=state,
@@ -45,6 +45,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
         "posts stand empty. For one unit more, switch a post on or add one on the map.",
     )
     _target(inputs, state)
+    disruption_controls(inputs, state)
     _hour(inputs, state)
     _clock(inputs, state)
     speeds_control(inputs, state)
@@ -71,7 +72,6 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             "share: units that are busy are not yet counted.",
         )
     _demand(inputs, state)
-    disruption_controls(inputs, state)
     _workload(inputs, state)
 
 

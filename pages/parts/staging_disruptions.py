@@ -13,7 +13,7 @@ from models.plan import make_plan
 from models.scenario import Scenario
 from pages.parts.city_map import MapArea
 from pages.parts.notes import note
-from pages.parts.palette import BLUE, PURPLE
+from pages.parts.palette import BLUE, PURPLE, SKY, Theme
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
 
@@ -24,8 +24,8 @@ GROUPS = {
     "route": "Parade routes: reached, not crossed",
 }
 KINDS = (CloseRoad, FloodStreets, DivertHospital, LoseUnits)
-DRAWN_DEG = 8e-5
-"""Half the width at which a disrupted street is drawn, about eight metres; its edge is drawn in pixels."""
+DRAWN_DEG = 2e-4
+"""Half the width at which a disrupted street is drawn, about 20 m: seen in a view of the whole city."""
 
 
 def disruption_controls(inputs: StagingInputs, state: ScenarioState) -> None:
@@ -68,14 +68,18 @@ def route_days(closure: Closure) -> str:
     return "; ".join(f"{day.on:%a} {day.on.day} {day.on:%b %Y} {day.who}" for day in closure.dates)
 
 
-def disruption_areas(inputs: StagingInputs, scenario: Scenario) -> list[MapArea]:
+def disruption_areas(inputs: StagingInputs, scenario: Scenario, theme: Theme) -> list[MapArea]:
     """Draw the streets that are shut, kept for a parade, or under water."""
     roads, profile = inputs.roads(scenario), inputs.city.profile
     shut = [closure for closure in profile.closures if closure.name in roads.closures]
     drawn = (
         ("closed", [closure for closure in shut if closure.through], PURPLE),
         ("parade: reached, not crossed", [closure for closure in shut if not closure.through], PURPLE),
-        ("high water", [flood for flood in profile.floods if flood.name in roads.floods], BLUE),
+        (
+            "high water",
+            [flood for flood in profile.floods if flood.name in roads.floods],
+            SKY if theme.dark else BLUE,
+        ),
     )
     return [_drawn(inputs, entries, colour, words) for words, entries, colour in drawn if entries]
 
@@ -86,7 +90,7 @@ def cut_off_words(inputs: StagingInputs, scenario: Scenario, view: StagingView) 
     if not lost or not view.plan.staffed:
         return ""
     why = " ".join(_of_roads(inputs, scenario)) or "No street leads there from a staffed post."
-    return f"No way leads to {lost:.1%} of the demand. {why}"
+    return f"No way leads to {_share_words(lost)} of the demand. {why}"
 
 
 def no_hospital_words(
@@ -116,9 +120,13 @@ def no_hospital_words(
         return ""
     why = " ".join([*_of_roads(inputs, scenario), *diverted]) or "No street leads there."
     return (
-        f"From {stuck:.1%} of the calls no open hospital can be reached. {why} "
+        f"From {_share_words(stuck)} of the calls no open hospital can be reached. {why} "
         "Take a disruption away and simulate again."
     )
+
+
+def _share_words(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.0005 else "less than 0.1%"
 
 
 def _of_roads(inputs: StagingInputs, scenario: Scenario) -> list[str]:

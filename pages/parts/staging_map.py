@@ -63,7 +63,7 @@ def staging_map(
         ground_url=ground_url(city),
         height=MAP_HEIGHT_PX,
         posts=[_marker(post, sole) for post, sole in _with_sole_share(view)],
-        areas=[*areas, *disruption_areas(inputs, state.current)],
+        areas=[*areas, *disruption_areas(inputs, state.current, theme)],
         hexes=None if overlay is None else overlay.hexes,
         legend=() if overlay is None else overlay.legend,
         live=_live_field(inputs, view, state.current, theme),
