@@ -100,18 +100,23 @@ def on_street(network: RoadNetwork, lon: npt.ArrayLike, lat: npt.ArrayLike) -> O
     lines = network.lines_m[edge]
     # A line without length (both ends at one spot) has no fraction: its places stand at its start.
     share = np.nan_to_num(shapely.line_locate_point(lines, points, normalized=True))
-    starts = shapely.get_coordinates(shapely.get_point(lines, 0))
-    from_u, from_v = (
-        np.hypot(*(network.node_xy_m[ends] - starts).T)
-        for ends in (network.edge_u[edge], network.edge_v[edge])
-    )
-    share = np.where(from_v < from_u, 1 - share, share)
+    share = np.where(_backwards(network)[edge], 1 - share, share)
     return OnStreet(
         edge=edge,
         along_m=share * network.length_m[edge],
         off_m=np.asarray(shapely.distance(lines, points), dtype=float),
         xy_m=xy,
     )
+
+
+def _backwards(network: RoadNetwork) -> BoolArray:
+    """(n_edges,) True for edges whose line is drawn from ``edge_v`` to ``edge_u``."""
+    points, line = shapely.get_coordinates(network.lines_m, return_index=True)
+    starts = points[np.searchsorted(line, np.arange(network.n_edges))]
+    from_u, from_v = (
+        np.hypot(*(network.node_xy_m[ends] - starts).T) for ends in (network.edge_u, network.edge_v)
+    )
+    return np.asarray(from_v < from_u, dtype=np.bool_)
 
 
 def near_pairs(
@@ -180,6 +185,9 @@ def _pairs(
     walked = walkable(network)
     order = np.argsort(many.edge, kind="stable").astype(np.int32)
     held, first, count = np.unique(many.edge[order], return_index=True, return_counts=True)
+    beside = np.tile(np.arange(len(held)), 2)
+    corners = np.concatenate([network.edge_u[held], network.edge_v[held]])
+    at_corner = csr_array((np.ones(len(corners)), (corners, beside)), shape=(network.n_nodes, len(held)))
     batch = max(1, min(BATCH_PLACES, BATCH_NUMBERS // network.n_nodes))
     found: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], FloatArray]] = [
         (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32), np.empty(0))
@@ -187,11 +195,13 @@ def _pairs(
     for start in range(0, len(few) if len(held) else 0, batch):
         chosen = np.arange(start, min(start + batch, len(few)))
         field = _fields(network, walked, few, chosen, limit_m)
-        near = np.isfinite(field[:, network.edge_u[held]]) | np.isfinite(field[:, network.edge_v[held]])
         # Along a street longer than the limit neither corner need be in reach of a place beside another.
         own = np.minimum(np.searchsorted(held, few.edge[chosen]), len(held) - 1)
-        near[np.arange(len(chosen)), own] |= held[own] == few.edge[chosen]
-        source, at = np.nonzero(near)
+        same_street = np.flatnonzero(held[own] == few.edge[chosen])
+        own_street = csr_array(
+            (np.ones(len(same_street)), (same_street, own[same_street])), shape=(len(chosen), len(held))
+        )
+        source, at = (csr_array(np.isfinite(field)) @ at_corner + own_street).nonzero()
         number = count[at]
         steps = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
         place = order[np.repeat(first[at], number) + steps]

@@ -15,8 +15,13 @@ Defaults. Violence around bars in Philadelphia is densest within 85 feet (26 m) 
 Geographical Analysis 44, 302-320); drinking places weighted by street distance explain violence on a street
 better than a plain count of those within some distance, at 400 to 2,800 feet, most at the short ones (Groff
 2014, Quantifying the Exposure of Street Segments to Drinking Places Nearby, Journal of Quantitative
-Criminology 30, 527-548). Police give the block, not the door, so half a block (some 50 m) is as sharp as the
-records are.
+Criminology 30, 527-548). So an outlet's weight halves every 25 m. Police give the block, not the door: up to
+half a block, some 50 m, an outlet should weigh more than the street, and beyond it less. That is a street of
+weight 0.25. Both are choices; :func:`sensitivity` tells what others would give.
+
+The street weighs the same everywhere. Letting it weigh more where control incidents are dense brings the
+shares nearer to the demo's truth, but not what is left once the expected count has control incidents among
+its covariates (``docs/methods/outlets.md``).
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,10 +44,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-HALF_M = 50.0
+HALF_M = 25.0
 REACH_M = 366.0
 """1,200 feet."""
-STREET_WEIGHT = 0.5
+STREET_WEIGHT = 0.25
 DRAWS = 100
 BUFFER_M = 121.92
 """400 feet, the buffer that is commonly drawn around an outlet."""
@@ -356,8 +361,8 @@ def sensitivity(
     near: Nearness,
     counts_by_place: npt.ArrayLike,
     *,
-    half_m: Sequence[float] = (25.0, 50.0, 100.0),
-    street_weight: Sequence[float] = (0.25, 0.5, 1.0),
+    half_m: Sequence[float] = (15.0, 25.0, 50.0),
+    street_weight: Sequence[float] = (0.1, 0.25, 0.5),
 ) -> pd.DataFrame:
     """Mean incidents of each door under each pair of settings.
 

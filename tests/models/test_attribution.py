@@ -152,7 +152,7 @@ def test_what_cannot_be_used_is_said() -> None:
     near = nearness(NETWORK, *_at([(0, 0)]), *_at([(0, 0)]))
     with pytest.raises(InvalidInputError, match="2 faults"):
         share(near, half_m=0, street_weight=0)
-    with pytest.raises(InvalidInputError, match="1 door.s. stand where another does"):
+    with pytest.raises(InvalidInputError, match=r"1 door.s. stand where another does"):
         nearness(NETWORK, *_at([(0, 0)]), *_at([(1, 1), (1, 1)]))
     with pytest.raises(InvalidInputError, match="reach_m"):
         nearness(NETWORK, *_at([(0, 0)]), *_at([(1, 1)]), reach_m=-1)
