@@ -60,10 +60,9 @@ __all__ = (
 SCREEN_OVER, SCREEN_SURE = 1.0, 0.8
 NAME_OVER, NAME_SURE = 1.5, 0.95
 FALSE_SHARE = 0.05
-"""Benjamini-Hochberg level that a named outlet must pass, too."""
-HELD_OUT = 0.2
-"""Outlets with a smaller q in a first fit set no standard for others in the second."""
-FIRST_DRAWS, FIRST_FITS = 5, 2
+"""Stated share of false names: P(RR > 1.5) leaves less for each, and q must not be above it."""
+FIRST_DRAWS = 5
+"""Allocations of the first fit, which finds the outlets that set no standard for others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,15 +156,6 @@ class Disproportion:
         """(n,) `names` at 1.5."""
         return self.names()
 
-    def false_share(self, threshold: float = NAME_OVER) -> float:
-        """Stated share of named outlets whose own multiplier is not over the threshold; NaN with none named.
-
-        One less the mean of their P(RR > threshold), given that incidents belong where allocations put them
-        (Newton et al. 2004, Biostatistics 5, 155-176).
-        """
-        named = self.names(threshold)
-        return float(1 - self.p_over(threshold)[named].mean()) if named.any() else float("nan")
-
 
 def analyse(
     counts: npt.ArrayLike,
@@ -181,9 +171,9 @@ def analyse(
 ) -> Disproportion:
     """Analyse every allocation and pool them.
 
-    Outlets that stand out in a first fit (q under 0.2) are held out of the second, so that they do not widen
-    what passes for ordinary in the test; they are judged all the same. The prior of the posterior is the
-    spread of all outlets, them included: it is about any outlet's multiplier, ordinary or not. Categories
+    Outlets that stand out in a first fit (q at most 0.05) are held out of the second, so that they do not
+    widen what passes for ordinary in the test; they are judged all the same. The prior of the posterior is
+    the spread of all outlets, them included: it is about any outlet's multiplier, ordinary or not. Categories
     enter the regression as indicators.
 
     Parameters
@@ -266,13 +256,12 @@ class _Data:
     def judge(self, seed: int) -> "_Result | None":
         ordinary = np.ones(len(self.exposure), dtype=bool)
         few = self.counts[np.unique(np.linspace(0, len(self.counts) - 1, FIRST_DRAWS).astype(int))]
-        for _ in range(FIRST_FITS):
-            first = self._expected(few, ordinary)
-            settled = np.isfinite(first.alpha)
-            if not settled.any():
-                return None
-            p = pooled_p(upper_tail(few[settled], first.mean[settled], first.alpha[settled, None]))
-            ordinary = benjamini_hochberg(p) >= HELD_OUT
+        first = self._expected(few, ordinary)
+        settled = np.isfinite(first.alpha)
+        if not settled.any():
+            return None
+        p = pooled_p(upper_tail(few[settled], first.mean[settled], first.alpha[settled, None]))
+        ordinary = benjamini_hochberg(p) > FALSE_SHARE
         found = self._expected(self.counts, ordinary)
         settled = np.isfinite(found.alpha)
         if 2 * settled.sum() < len(settled):
