@@ -173,7 +173,7 @@ def closed_hours_control(
     minute
         (n,) minute of the week of each incident, -1 where not known (`models.opening_hours.week_minutes`).
     share
-        (n,) share of the incident attributed to the outlet.
+        (n,) share of the incident attributed to the outlet; give the incidents that are ranked only.
     rhythm
         (168,) incidents of each hour of the week on streets away from outlets, above zero: nights are
         busier everywhere, and bars are open at night. None weighs all hours alike, and the comparison then

@@ -191,13 +191,13 @@ def cross_k(
     if other is not None:
         # Pairs each incident adds at each radius; labels are drawn among all incidents, point by point.
         weight = _pairs_by_point(metres, radii)
-        curves = _relabelled(weight, (count + other).astype(np.int64), n_incidents, simulations, rng)
+        curves = _kinds_drawn(weight, (count + other).astype(np.int64), n_incidents, simulations, rng)
         seen = count @ weight
         null: Null = "kinds"
     else:
         assert places is not None  # noqa: S101 - _check asks for one of the two
         weight = np.vstack([_pairs_by_place(part, count, radii) for part in (metres, places)])
-        curves = _relabelled(weight, np.ones(len(weight), dtype=np.int64), n_outlets, simulations, rng)
+        curves = _places_drawn(weight, n_outlets, simulations, rng)
         seen = weight[:n_outlets].sum(axis=0)
         null = places_are
     scale = street_m / (n_outlets * n_incidents)
@@ -309,15 +309,26 @@ def _count_within(
     return np.cumsum(counted.reshape(n_groups, len(radii)), axis=1)
 
 
-def _relabelled(
+def _kinds_drawn(
     weight: FloatArray, total: IntArray, chosen: int, simulations: int, rng: np.random.Generator
 ) -> FloatArray:
-    """Draw sums (simulations, n_radii) of ``weight`` over ``chosen`` labels drawn without replacement."""
+    """Draw sums (simulations, n_radii) of ``weight`` over ``chosen`` of the incidents at all points."""
     # Points with the same weights are one: fewer draws, the same distribution.
-    kinds, kind = np.unique(weight, axis=0, return_inverse=True)
-    size = np.bincount(kind.ravel(), weights=total, minlength=len(kinds)).astype(np.int64)
+    alike, kind = np.unique(weight, axis=0, return_inverse=True)
+    size = np.bincount(kind.ravel(), weights=total, minlength=len(alike)).astype(np.int64)
     drawn = rng.multivariate_hypergeometric(size, chosen, size=simulations, method="marginals")
-    return np.asarray(drawn @ kinds, dtype=np.float64)
+    return np.asarray(drawn @ alike, dtype=np.float64)
+
+
+def _places_drawn(weight: FloatArray, chosen: int, simulations: int, rng: np.random.Generator) -> FloatArray:
+    """Draw sums (simulations, n_radii) of ``weight`` over ``chosen`` of the places."""
+    # Sorted, so that the order of the places plays no part.
+    ordered = weight[np.lexsort(weight.T)]
+    sums = [
+        ordered[rng.choice(len(ordered), chosen, replace=False, shuffle=False)].sum(axis=0)
+        for _ in range(simulations)
+    ]
+    return np.array(sums)
 
 
 def _check(  # noqa: PLR0917

@@ -194,7 +194,7 @@ def make_packet(
         title=" / ".join(door.names),
         place=", ".join(part for part in (door.address, door.category) if part),
         standing=_standing(judged),
-        figures=_figures(judged, counted),
+        figures=_figures(judged, records),
         rows=_rows(counted[listed], timezone),
         rest=rest,
         left_out=_rows(records[~records["attributable"]], timezone),
@@ -275,10 +275,19 @@ def _standing(judged: Judged) -> str:
     return told.get(judged.standing, "Neither screened nor named: the records do not set it apart.")
 
 
-def _figures(judged: Judged, counted: pd.DataFrame) -> tuple[Figure, ...]:
-    ranked = int((counted["lane"] == HEADLINE).sum())
+def _figures(judged: Judged, records: pd.DataFrame) -> tuple[Figure, ...]:
+    ranked = records["lane"] == HEADLINE
+    observed: tuple[Figure, ...] = (
+        Figure(
+            "Incidents attributed, of those ranked", f"{judged.observed:.1f}", f"from {ranked.sum()} nearby"
+        ),
+    )
+    if not records["attributable"].all():
+        left = records.loc[ranked & records["attributable"], "share"].sum()
+        told = "the figures below are not worked out anew"
+        observed += (Figure("Without what the analyst left out", f"{left:.1f}", told),)
     return (
-        Figure("Incidents attributed, of those ranked", f"{judged.observed:.1f}", f"from {ranked} nearby"),
+        *observed,
         Figure("Expected of an outlet like it", f"{judged.expected:.1f}", ""),
         Figure("Relative risk", f"{judged.risk:.2f}", f"{judged.low:.2f} to {judged.high:.2f} (95 %)"),
         Figure("Chance that it is above 1", _chance(judged.over_one), "screened over 80 %"),

@@ -32,6 +32,10 @@ def test_every_record_is_listed_summed_or_left_out() -> None:
     assert [row.item for row in made.left_out] == [item]
     assert made.left_out[0].note == "another door (JD, 2025-01-02)"
     assert item not in {row.item for row in made.rows}
+    kept = found[1:]
+    left = f"{kept.loc[kept['lane'] == HEADLINE, 'share'].sum():.1f}"
+    assert left in {figure.value for figure in made.figures if figure.label.startswith("Without")}
+    assert not any(figure.label.startswith("Without") for figure in packet(case.records()).figures)
     assert (f"{faint} further incidents" in made.rest) == (faint > 0)
 
 
