@@ -117,10 +117,13 @@ def _target(inputs: StagingInputs, state: ScenarioState) -> None:
         conditions.target_min,
         lambda scenario, minutes: _put_target(inputs, scenario, SetTarget(minutes, conditions.target_clock)),
         state=state,
-        words="From the wheels rolling to the first unit on scene."
-        if driving
-        else "From the call received to the first unit on scene. Call handling and turnout are taken off; "
-        "what is left is for driving.",
+        words=(
+            "From the wheels rolling to the first unit on scene."
+            if driving
+            else "From the call received to the first unit on scene. Call handling and turnout are off; "
+            "what is left is for driving."
+        )
+        + "".join(_standard_words(standard) for standard in standards),
     )
     if not standards:
         return
@@ -141,8 +144,8 @@ def _target(inputs: StagingInputs, state: ScenarioState) -> None:
         on_change=changed,
         label_visibility="collapsed",
     )
-    if now is not None:
-        note(_standard_words(now), help_text=now.source)
+    if now is not None and now.reference:
+        note(f"Reference, {now.reference}.", help_text=now.source)
 
 
 def _put_target(inputs: StagingInputs, scenario: Scenario, target: SetTarget) -> Scenario:
@@ -154,10 +157,8 @@ def _standard_label(standard: Standard) -> str:
 
 
 def _standard_words(standard: Standard) -> str:
-    words = (
-        f"{standard.share:.0%} in {standard.minutes:g} min, from when {standard.start} to when {standard.end}"
-    )
-    return f"{words}. Reference, {standard.reference}." if standard.reference else f"{words}."
+    words = f"\n\n{standard.name}: {standard.share:.0%} in {standard.minutes:g} minutes, from when "
+    return f"{words}{standard.start} to when {standard.end}."
 
 
 def _clock(inputs: StagingInputs, state: ScenarioState) -> None:

@@ -1,235 +1,303 @@
-"""The suggest view of the staging page: a list that a dispatcher can follow, and what it rests on."""
+"""The suggest view of the staging page: lists that a dispatcher can follow, and what they rest on."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from data.derived import Roads
 from models import edits
-from models.compliance import ComplianceTable, solve_compliance
-from models.compliance_moves import MovesStep, how_often_chosen, moves_curve
-from models.coverage import Demand
-from models.scenario import Scenario, SetDemand
-from models.siting import solve_mclp
-from models.staging import Conditions, post_seconds
 from pages.parts.job import Job
 from pages.parts.job_view import watch_job
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_suggest_options import (
+    current_wishes,
+    post_names,
+    wishes_control,
+    wishes_fault,
+    wishes_words,
+)
+from pages.parts.staging_suggest_work import (
+    JOB_KEY,
+    Reached,
+    ShiftList,
+    Suggestion,
+    find_lists,
+    last_suggestion,
+)
 from pages.parts.staging_yesterday import warn_of_yesterday
 
-JOB_KEY = "staging.suggestion"
-ANY_NUMBER = "any"
-MOST_MOVES_SHOWN = 4
-TIME_LIMIT_S = 10.0
-
-BoolArray = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Suggestion:
-    """A suggested list, for which scenario it was made, and how far it can be trusted."""
-
-    scenario_hash: str
-    city_version: str
-    table: ComplianceTable
-    chosen: npt.NDArray[np.float64]
-    runs: int
-    moves: tuple[MovesStep, ...]
-    queue_known: bool
+ROW_PX = 28
+DEMAND_NAMES = {"calls": "calls", "priority": "first-priority calls", "population": "people"}
 
 
 def suggest_view(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> None:
-    """Show the controls, the progress, and the last suggestion."""
-    today = _today(inputs)
+    """Show the options, the progress, and the last suggestion."""
     units = min(max(len(view.plan.staffed), 1), len(inputs.posts))
-    left, right = st.columns([1.3, 1], vertical_alignment="bottom")
-    most = left.select_slider(
-        "Posts that may change",
-        [*map(str, range(min(len(today), units) + 1)), ANY_NUMBER],
-        value=ANY_NUMBER,
-        key="staging.most_moves",
-        help="A list that keeps most of today's posts is easier to begin with.",
-    )
+    left, right = st.columns(2, gap="small", vertical_alignment="bottom")
     job: Job[Suggestion] | None = st.session_state.get(JOB_KEY)
     if job is not None and job.running:
-        right.button("Stop", on_click=job.stop, icon=":material/stop_circle:", width="stretch")
+        left.button("Stop", on_click=job.stop, icon=":material/stop_circle:", width="stretch")
         watch_job(JOB_KEY, "Looking for the best posts …")
         return
+    with left:
+        wishes = wishes_control(inputs, units)
+    fault = wishes_fault(inputs, wishes)
     right.button(
         f"Suggest {units}",
-        on_click=lambda: _start(
-            inputs, state.current, view, units, None if most == ANY_NUMBER else int(most)
-        ),
+        on_click=lambda: _start(inputs, state, view),
         icon=":material/lightbulb:",
         type="primary",
         width="stretch",
+        disabled=bool(fault),
         help="For the units on duty, the target, hour, speeds and demand on the left.",
     )
-    if job is None:
+    found = last_suggestion(inputs)
+    if fault:
+        st.warning(fault)
+    elif job is not None and job.error:
+        st.warning(f"No list: {job.error}.")
+    elif found is not None:
+        _show(inputs, state, found)
+    else:
         note(
             "Finds a list of posts in which each further free unit adds one post, so that a dispatcher moves "
             "at most one unit when another is called away. Best under these speeds and calls: the last "
             "column says how often a post stays chosen when speeds and demand are others."
         )
-    elif job.error:
-        st.warning(f"The search ended: {job.error}.")
-    elif job.result is not None:
-        _show(inputs, state, job.result)
 
 
-def _start(
-    inputs: StagingInputs, scenario: Scenario, view: StagingView, units: int, max_moves: int | None
-) -> None:
-    chance = None if isinstance(view.busy, str) else view.busy.queue.free
-    if chance is not None and len(chance) != units + 1:
-        chance = None
+def _start(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> None:
+    scenario, wishes = state.current, current_wishes(inputs)
 
     def work(progress: Callable[[float], None]) -> Suggestion:
-        progress(0.0)
-        today, roads = _today(inputs), inputs.roads(scenario)
-        reach = reach_matrix(inputs, roads, view.demand, view.conditions)
-        baseline = today if max_moves is not None else None
-        table = solve_compliance(
-            reach,
-            view.demand.weight,
-            units,
-            chance=chance,
-            baseline=baseline,
-            max_moves=max_moves,
-            time_limit_s=TIME_LIMIT_S,
-            progress=lambda share: progress(0.5 * share),
-        )
-        plans, runs = [], _other_conditions(inputs, scenario, view.conditions)
-        for done, (demand, conditions) in enumerate(runs):
-            other = reach_matrix(inputs, roads, demand, conditions)
-            plans.append(solve_mclp(other, demand.weight, units, time_limit_s=TIME_LIMIT_S).sites)
-            progress(0.5 + 0.3 * (done + 1) / len(runs))
-        moves = moves_curve(
-            reach,
-            view.demand.weight,
-            today,
-            most=MOST_MOVES_SHOWN,
-            time_limit_s=TIME_LIMIT_S,
-            progress=lambda share: progress(0.8 + 0.2 * share),
-        )
-        return Suggestion(
-            scenario.hash,
-            inputs.city.version,
-            table,
-            how_often_chosen(plans, len(inputs.posts)),
-            len(runs),
-            moves,
-            chance is not None,
-        )
+        return find_lists(inputs, scenario, view.plan, wishes, progress)
 
     st.session_state[JOB_KEY] = Job(work)
 
 
-def reach_matrix(inputs: StagingInputs, roads: Roads, demand: Demand, conditions: Conditions) -> BoolArray:
-    """(n_places, n_posts) whether a unit at each of the city's posts reaches each place in time."""
-    rows_s, access_m = inputs.times.from_candidates(inputs.posts, roads)
-    reached: BoolArray = conditions.budget_s() >= post_seconds(rows_s, access_m, demand, conditions).T
-    return reached
-
-
-def _other_conditions(
-    inputs: StagingInputs, scenario: Scenario, conditions: Conditions
-) -> list[tuple[Demand, Conditions]]:
-    """Pair the slow, assumed and fast speeds with each kind of demand that the city has."""
-    demands = [inputs.demand(scenario.having(SetDemand(source))) for source in inputs.demand_sources]
-    factors = (conditions.speed_low, 1.0, conditions.speed_high)
-    return [
-        (demand, replace(conditions, speed_factor=conditions.speed_factor * factor))
-        for demand in demands
-        for factor in factors
-        if demand.total > 0
-    ]
-
-
-def _today(inputs: StagingInputs) -> list[int]:
-    ranked = inputs.posts["baseline_rank"].dropna().sort_values()
-    return [int(at) for at in ranked.index]
-
-
 def _show(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> None:
-    if found.scenario_hash != state.current.hash or found.city_version != inputs.city.version:
-        st.warning("This list is for other settings. Suggest again.", icon=":material/history:")
-    names = inputs.posts["name"].astype(str).tolist()
-    total = found.table.total
+    if found.scenario_hash != state.current.hash or found.wishes != current_wishes(inputs):
+        st.warning("This is for other settings. Suggest again.", icon=":material/history:")
     warn_of_yesterday(inputs, state.current)
-    listed, why = st.tabs(["The list", "What it rests on"])
-    with why:
-        note(_words(found, names))
-    with listed:
-        st.dataframe(
-            pd.DataFrame(
-                [
-                    (
-                        level.free_units,
-                        names[level.added],
-                        100 * level.covered / total,
-                        100 * level.gain / total,
-                        100 * level.price / total,
-                        f"{round(found.chosen[level.added] * found.runs)} of {found.runs}",
-                    )
-                    for level in found.table.levels
-                ],
-                columns=["free", "post", "reach", "gain", "price", "chosen"],
-            ),
-            hide_index=True,
-            row_height=28,
-            height=28 * 6 + 10,
-            column_config={
-                "free": st.column_config.NumberColumn("Free", width=42, help="With so many units free …"),
-                "post": st.column_config.TextColumn("Add the post", width=116),
-                "reach": st.column_config.NumberColumn(
-                    "Reach", format="%.1f", width=48, help="Percent in time."
-                ),
-                "gain": st.column_config.NumberColumn(
-                    "Adds", format="%.1f", width=44, help="Percentage points."
-                ),
-                "price": st.column_config.NumberColumn(
-                    "Price",
-                    format="%.1f",
-                    width=44,
-                    help="What the best free choice of as many posts reaches more.",
-                ),
-                "chosen": st.column_config.TextColumn(
-                    "Chosen",
-                    width=60,
-                    help="Best plans that use it, over slow to fast speeds and kinds of demand.",
-                ),
-            },
-        )
-        ids = inputs.posts["post_id"].astype(str).tolist()
-        st.button(
-            "Use this list",
-            on_click=lambda: state.change(
-                lambda scenario: edits.set_order(
-                    inputs.posts, scenario, [ids[site] for site in found.table.sites]
+    both = len(found.lists) > 1
+    tabs = st.tabs(
+        [
+            *(["Both"] if both else []),
+            *(shift.name or "The list" for shift in found.lists),
+            *(["Calls, people", "Why"] if both else ["Calls and people", "What it rests on"]),
+        ]
+    )
+    if both:
+        with tabs[0]:
+            _show_both(inputs, state, found)
+    for tab, shift in zip(tabs[both:], found.lists, strict=False):
+        with tab:
+            _show_list(inputs, shift)
+            if not both:
+                _use(inputs, state, shift, "Use this list")
+    with tabs[-2]:
+        _show_reached(inputs, found.lists)
+    with tabs[-1]:
+        note(wishes_words(inputs, found.wishes))
+        for shift in found.lists:
+            note(list_words(inputs, shift))
+        if found.lists[0].beyond:
+            note(f"Beyond any post, whatever the list: {', '.join(found.lists[0].beyond)}.")
+
+
+def _show_both(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> None:
+    day, night = found.lists
+    posts = {shift.name: listed_names(inputs, shift) for shift in found.lists}
+    total = {shift.name: shift.table.total for shift in found.lists}
+    st.dataframe(
+        pd.DataFrame(
+            [
+                (
+                    by_day.free_units,
+                    posts[day.name][at],
+                    100 * by_day.covered / total[day.name],
+                    posts[night.name][at],
+                    100 * by_night.covered / total[night.name],
                 )
+                for at, (by_day, by_night) in enumerate(
+                    zip(day.table.levels, night.table.levels, strict=True)
+                )
+            ],
+            columns=["free", "day", "day_reach", "night", "night_reach"],
+        ),
+        hide_index=True,
+        row_height=ROW_PX,
+        height=_table_px(len(day.table.levels), most=8),
+        column_config={
+            "free": st.column_config.NumberColumn("Free", width=40, help="With so many units free …"),
+            "day": st.column_config.TextColumn(f"Day, {day.words}", width=112),
+            "day_reach": st.column_config.NumberColumn(
+                "Reach", format="%.1f", width=50, help="Percent of the calls of these hours in time."
             ),
-            icon=":material/check:",
-            width="stretch",
-            help="Put it in the place of today's order, and see it on the map.",
+            "night": st.column_config.TextColumn(f"Night, {night.words}", width=112),
+            "night_reach": st.column_config.NumberColumn(
+                "Reach", format="%.1f", width=50, help="Percent of the calls of these hours in time."
+            ),
+        },
+    )
+    only = [
+        f"Only {shift.name.lower()}: {', '.join(name for name in posts[shift.name] if name not in others)}."
+        for shift, others in ((day, posts[night.name]), (night, posts[day.name]))
+        if set(posts[shift.name]) - set(others)
+    ]
+    note(" ".join(only) or "Both lists hold the same posts; only their order can differ.")
+    if inputs.days is None:
+        note("The calls carry no time: the two lists differ by driving speeds only.")
+    left, right = st.columns(2, gap="small")
+    with left:
+        _use(inputs, state, day, "Use the day list")
+    with right:
+        _use(inputs, state, night, "Use the night list")
+
+
+def _show_list(inputs: StagingInputs, shift: ShiftList) -> None:
+    names, total = listed_names(inputs, shift), shift.table.total
+    st.dataframe(
+        pd.DataFrame(
+            [
+                (
+                    level.free_units,
+                    names[level.free_units - 1],
+                    100 * level.covered / total,
+                    100 * level.gain / total,
+                    100 * level.price / total,
+                    None if level.worst is None else 100 * level.worst,
+                    f"{round(shift.chosen[level.added] * shift.runs)}/{shift.runs}",
+                )
+                for level in shift.table.levels
+            ],
+            columns=["free", "post", "reach", "gain", "price", "worst", "chosen"],
+        ),
+        hide_index=True,
+        row_height=ROW_PX,
+        height=_table_px(len(shift.table.levels), most=8),
+        column_config={
+            "free": st.column_config.NumberColumn("Free", width=38, help="With so many units free …"),
+            "post": st.column_config.TextColumn("Add the post", width=104),
+            "reach": st.column_config.NumberColumn("Reach", format="%.1f", width=46, help="Percent in time."),
+            "gain": st.column_config.NumberColumn(
+                "Adds", format="%.1f", width=40, help="What this further post buys, percentage points."
+            ),
+            "price": st.column_config.NumberColumn(
+                "Price",
+                format="%.1f",
+                width=40,
+                help="What the best free choice of as many posts reaches more.",
+            ),
+            "worst": st.column_config.NumberColumn(
+                "Worst",
+                format="%.0f",
+                width=44,
+                help="Percent reached in the neighborhood where it is least, of what any post reaches there.",
+            ),
+            "chosen": st.column_config.TextColumn(
+                "Often",
+                width=50,
+                help="In how many of the best plans it stands, over slow to fast speeds and kinds of demand.",
+            ),
+        },
+    )
+
+
+def _use(inputs: StagingInputs, state: ScenarioState, shift: ShiftList, label: str) -> None:
+    ids = inputs.posts["post_id"].astype(str).tolist()
+    st.button(
+        label,
+        on_click=lambda: state.change(
+            lambda scenario: edits.set_order(
+                inputs.posts, scenario, [ids[site] for site in shift.table.sites]
+            )
+        ),
+        icon=":material/check:",
+        width="stretch",
+        help="Put it in the place of today's order, and see it on the map.",
+    )
+
+
+def _show_reached(inputs: StagingInputs, lists: Sequence[ShiftList]) -> None:
+    """Each kind of demand that the city has, side by side, for today's posts and the list."""
+    rows = []
+    for shift in lists:
+        for label, reached in (("Today", shift.today), (shift.name or "This list", shift.listed)):
+            said = f"Today, {shift.name.lower()}" if label == "Today" and shift.name else label
+            rows += [(said, *(f"{100 * one.share:.1f}" for one in reached))]
+            rows += [("  worst", *(_worst_words(one) for one in reached))]
+    sources = [one.demand for one in lists[0].today]
+    st.dataframe(
+        pd.DataFrame(rows, columns=["list", *sources]),
+        hide_index=True,
+        row_height=ROW_PX,
+        height=_table_px(len(rows), most=8),
+        column_config={
+            "list": st.column_config.TextColumn("In time, %", width=84),
+            **{
+                source: st.column_config.TextColumn(f"By {DEMAND_NAMES[source]}", width=280 // len(sources))
+                for source in sources
+            },
+        },
+    )
+    note(
+        "All units of the list free. Worst: the neighborhood where least is reached, of what any post "
+        "reaches there. The list is made for the demand chosen on the left."
+    )
+    if inputs.stand_in and "calls" in sources:
+        note(f"Calls: {inputs.stand_in}")
+    if "population" in sources:
+        source = inputs.city.source("neighborhoods")
+        note(f"People, where they live: {source.source} ({source.period}).")
+
+
+def listed_names(inputs: StagingInputs, shift: ShiftList) -> list[str]:
+    """Name the posts of a list in order; a second unit at a post says so."""
+    names = list(post_names(inputs).values())
+    said: list[str] = []
+    for at, site in enumerate(shift.table.sites):
+        unit = shift.table.sites[:at].count(site) + 1
+        said.append(names[site] + (f", unit {unit}" if unit > 1 else ""))
+    return said
+
+
+def list_words(inputs: StagingInputs, shift: ShiftList) -> str:
+    """Say how good the list is, what nesting and fairness cost, and which moves matter most."""
+    table, names = shift.table, list(post_names(inputs).values())
+    total = table.total
+    weight = sum(level.chance for level in table.levels)
+    proof = "proven best" if table.gap < 1e-9 else f"within {table.gap:.1%} of the best possible"
+    weighted = "weighted by how often so many units are free" if shift.queue_known else "all levels alike"
+    begin = f"{shift.name}, {shift.words}: the list" if shift.name else "The list"
+    words = [
+        f"{begin} is {proof} under these speeds and calls, {weighted}.",
+        f"One order for all levels costs {100 * table.price_of_nesting / total / weight:.1f} pts.",
+    ]
+    if shift.plain is not None:
+        before, now = shift.plain.levels[-1].worst or 0.0, table.levels[-1].worst or 0.0
+        price = 100 * (shift.plain.objective - table.objective) / total / weight
+        words.append(
+            f"Fairness lifts the worst neighborhood from {before:.0%} to {now:.0%} with all units free, and "
+            f"costs {price:.1f} pts."
         )
-
-
-def _words(found: Suggestion, names: list[str]) -> str:
-    proof = "proven best" if found.table.gap < 1e-9 else f"within {found.table.gap:.1%} of the best possible"
-    weighted = "weighted by how often so many units are free" if found.queue_known else "all levels alike"
-    total = found.table.total
     steps = [
         f"{step.moves} move{'s' if step.moves > 1 else ''} {100 * step.gain / total:+.1f} pts "
-        f"({', '.join(names[site] for site in step.entered) or 'none helps'})"
-        for step in found.moves[1:]
+        f"({', '.join(names[site] for site in step.entered)} for "
+        f"{', '.join(names[site] for site in step.left)})"
+        for step in shift.moves[1:]
         if step.gain > 1e-9 * total
     ]
-    few = f" From today's posts, every unit free: {'; '.join(steps)}." if steps else ""
-    return f"The list is {proof}, {weighted}.{few}"
+    if steps:
+        words.append(f"From today's posts, every unit free: {'; '.join(steps)}.")
+    return " ".join(words)
+
+
+def _worst_words(reached: Reached) -> str:
+    return f"{100 * reached.worst:.0f} {reached.worst_name}" if reached.worst_name else "none"
+
+
+def _table_px(rows: int, *, most: int) -> int:
+    return ROW_PX * (min(rows, most) + 1) + 10
