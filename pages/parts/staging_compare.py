@@ -33,7 +33,7 @@ def compare_view(
                     ("Every unit free", *(f"{v.outcome.coverage.share.value:.1%}" for v in (baseline, view))),
                     ("Expected cover", *(_expected(v, workload) for v in (baseline, view))),
                     ("Queue (hypercube)", *(_queue(v) for v in (baseline, view))),
-                    ("Simulated weeks", *_simulated(state)),
+                    ("Simulated weeks", *_simulated(inputs, state)),
                     ("Cardiac arrest: survive", *(_survival(v) for v in (baseline, view))),
                 ],
                 columns=["by", "today", "scenario"],
@@ -85,10 +85,11 @@ def _survival(view: StagingView) -> str:
     return f"{demand.weight @ chance / demand.total:.1%}"
 
 
-def _simulated(state: ScenarioState) -> tuple[str, str]:
+def _simulated(inputs: StagingInputs, state: ScenarioState) -> tuple[str, str]:
     job = st.session_state.get(JOB_KEY)
     found: SimulatedWeeks | None = None if job is None else job.result
-    if found is None or found.against != "plan" or found.scenario_hash != state.current.hash:
+    wanted = ("plan", state.current.hash, inputs.key)
+    if found is None or (found.against, found.scenario_hash, found.inputs_key) != wanted:
         return NOT_RUN, NOT_RUN
     figures = [weeks.interval("within_target") for weeks in (found.today, found.scenario)]
     today, scenario = (f"{f.mean:.1%} ± {100 * (f.high - f.mean):.1f}" for f in figures)

@@ -58,7 +58,7 @@ class SimulatedWeeks:
     """
 
     scenario_hash: str
-    city_version: str
+    inputs_key: str
     against: Against
     today: Replications
     scenario: Replications
@@ -152,7 +152,7 @@ def _start(
             )
         return SimulatedWeeks(
             scenario.hash,
-            inputs.city.version,
+            inputs.key,
             against,
             first,
             second,
@@ -180,7 +180,7 @@ def _worst(inputs: StagingInputs, result: Replications, areas: list[int]) -> tup
 
 
 def _show_both(result: SimulatedWeeks, scenario: Scenario, inputs: StagingInputs) -> None:
-    fresh = result.scenario_hash == scenario.hash and result.city_version == inputs.city.version
+    fresh = result.scenario_hash == scenario.hash and result.inputs_key == inputs.key
     if not fresh:
         st.warning("This result is of another scenario. Simulate again.", icon=":material/history:")
     priorities = city_priorities(inputs.city, inputs.city.version)

@@ -55,18 +55,25 @@ def job_key(inputs: StagingInputs) -> str:
 
 def warn_of_yesterday(inputs: StagingInputs, scenario: Scenario) -> None:
     """Say above every comparison under which speeds it holds, and whether they reproduce the past month."""
-    check = None
+    words = f"Best under these speeds and calls: {speeds_words(inputs, scenario)}"
     if not all(inputs.city.has(table) for table in NEEDED):
-        known = "not checked against yesterday, for this city gives no unit responses"
+        note(f"{words}; not checked against yesterday, for this city gives no unit responses.")
     elif inputs.fitted is None:
-        known = "not yet checked against a past month (Yesterday, in the view Simulate)"
+        note(f"{words}; not yet checked against a past month (Yesterday, in the view Simulate).")
     else:
         found = inputs.fitted.fitted
         check = found.assumed if inputs.fitted_at(scenario) is None else found.fitted
-        known = f"{found.replayed} is {'not ' if check.banner else ''}reproduced"
-    note(f"Best under these speeds and calls: {speeds_words(inputs, scenario)}; {known}.")
-    if check is not None and check.banner:
-        st.warning(check.words, icon=":material/history:")
+        if check.banner:
+            said = (
+                f"{check.misses} of {check.judged} figures miss" if check.misses else check.words.rstrip(".")
+            )
+            mend = "" if found.fitted.banner else ", or choose the fitted speeds"
+            st.warning(
+                f"{words}, which do not reproduce {found.replayed}: {said}. Read with care{mend}.",
+                icon=":material/history:",
+            )
+        else:
+            note(f"{words}, which reproduce {found.replayed}.")
 
 
 def yesterday_view(inputs: StagingInputs) -> None:
