@@ -287,8 +287,8 @@ def earlier_closing(
         f"({level:.0%} interval {after_a_year.low:.1f} to {after_a_year.high:.1f})."
     )
     fewer = (
-        f"{fewer_low:.1f} to {fewer_high:.1f} incidents fewer a year, of {night_a_year.value:.1f} "
-        f"({night_a_year.low:.1f} to {night_a_year.high:.1f}) between 22:00 and 06:00."
+        f"{fewer_low:.1f} to {fewer_high:.1f} incidents fewer a year, of {night_a_year.low:.1f} to "
+        f"{night_a_year.high:.1f} to be expected between 22:00 and 06:00."
     )
     words = [
         f"The new hour takes {hours_lost:.1f} open hours a week, {hours_earlier:.1f} on a night that is cut.",

@@ -42,7 +42,7 @@ STUDIES = (
             "Newcastle, Australia, 2008: 14 pubs in the centre from 5:00 to 3:00, later 3:30, with a "
             "lockout; police-recorded assaults, 22:00 to 6:00, against a nearby district"
         ),
-        finding="37 % fewer (95 % interval 19 to 53 %); no displacement seen",
+        finding="37% fewer (95% interval 19 to 53%); no displacement seen",
         hours=2.0,
         fewer=0.37,
         low=1 - 0.81,
@@ -51,7 +51,7 @@ STUDIES = (
     Study(
         citation="Kypri, McElduff, Miller 2014, Drug and Alcohol Review 33, 323-326",
         setting="Newcastle, the same change, to 2013; before and after only",
-        finding="32 % fewer in the later years (15 to 45 %)",
+        finding="32% fewer in the later years (15 to 45%)",
         hours=1.5,
         fewer=1 - 0.68,
         low=1 - 0.85,
@@ -65,8 +65,8 @@ STUDIES = (
             "city"
         ),
         finding=(
-            "about 16 % an hour, alike both ways: 4.8 assaults per 100,000 and quarter (2.60 to 6.99), "
-            "which in proportion is 9 to 23 %"
+            "about 16% an hour, alike both ways: 4.8 assaults per 100,000 and quarter (2.60 to 6.99), "
+            "which in proportion is 9 to 23%"
         ),
         hours=1.0,
         fewer=0.16,
@@ -79,7 +79,7 @@ STUDIES = (
             "Sydney, Australia, 2014: last drinks at 3:00, lockout at 1:30, in two districts; "
             "police-recorded assaults"
         ),
-        finding="45 % fewer in Kings Cross (9 to 67 %), 22 % in the centre (12 to 33 %); no rise nearby",
+        finding="45% fewer in Kings Cross (9 to 67%), 22% in the centre (12 to 33%); no rise nearby",
         hours=2.0,
         fewer=1 - exp(-0.599),
         low=1 - exp(-0.091),
@@ -89,8 +89,8 @@ STUDIES = (
         citation="Kypri, Livingston 2020, Addiction 115",
         setting="Sydney, the same change, five years on; non-domestic assaults against the rest of the state",
         finding=(
-            "38 % fewer in Kings Cross (21 to 51 %), 10 % in the centre (1 to 20 %); later more in "
-            "streets around and earlier in the evening"
+            "38% fewer in Kings Cross (21 to 51%), 10% in the centre (1 to 20%); later more in streets "
+            "around and earlier in the evening"
         ),
         hours=2.0,
         fewer=0.10,
@@ -101,8 +101,8 @@ STUDIES = (
         citation="Humphreys, Eisner, Wiebe 2013, PLOS ONE 8, e55581",
         setting="Manchester, England, 2005: fixed closing hours given up; police-recorded violence",
         finding=(
-            "no change of violence as a whole; weekend violence moved later, 36 % more between 3:00 "
-            "and 6:00 by the end"
+            "no change of violence as a whole; weekend violence moved later, 36% more between 3:00 and "
+            "6:00 by the end"
         ),
         fewer=0.0,
         low=0.0,
@@ -119,7 +119,7 @@ STUDIES = (
             "one Baltimore neighborhood, 2020: 13 bars from 2:00 to 22:00; violent crime within 800 "
             "feet, against control areas; the only study in the United States here"
         ),
-        finding="14 % fewer at once and 29 % a year after (as corrected; first published as 23 % a year)",
+        finding="14% fewer at once and 29% a year after (as corrected; first published as 23% a year)",
     ),
     Study(
         citation="Duailibi and others 2007, American Journal of Public Health 97, 2276-2280",

@@ -28,6 +28,8 @@ NEEDED_FIELDS = {
     "disposition": "how it ended",
     "self_initiated": "whether an officer opened it",
 }
+LISTED_SHARE = 0.05
+"""Incidents of which less falls to the outlet are told as one sum and counted in no argument."""
 KNOWN_SHARE = 0.9
 """Each needed field must be known in this share of the records before a name may be said."""
 LEAST_DAYS = 350
@@ -66,7 +68,7 @@ class PanelLine:
     count, of
         Incidents for which the answer is yes, of those for which it is known.
     low, high
-        Exact 95 % interval (Clopper and Pearson 1934) of the share; NaN where nothing is known.
+        Exact 95% interval (Clopper and Pearson 1934) of the share; NaN where nothing is known.
     city
         Share among all incidents that are looked at; NaN where not known.
     words
@@ -284,13 +286,14 @@ def reporting_panel(
     Parameters
     ----------
     records
-        From `door_records`.
+        From `door_records`; those of which less than ``LISTED_SHARE`` falls to the door are left out.
     written_report
         Dispositions that mean a written report (`models.incidents.IncidentRules`).
     city
         All incidents with lanes, for comparison.
     """
     looked_at = None if city is None else city[city["lane"].isin(SHOWN_LANES)]
+    records = records[records["share"] >= LISTED_SHARE]
     lines = []
     for label, asked, words in (
         (

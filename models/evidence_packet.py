@@ -9,14 +9,12 @@ import pandas as pd
 
 from errors import Faults, InvalidInputError
 from models.closing import ClosedHours, NotShown
-from models.evidence import Naming, PanelLine
+from models.evidence import LISTED_SHARE, Naming, PanelLine
 from models.incidents import HEADLINE
 from models.opening_hours import OpeningHours, week_minutes
 
-LISTED_SHARE = 0.05
-"""Incidents of which less falls to the outlet are told as one sum, not listed."""
 WEAK_SHARE = 0.5
-NIGHT = "%Y-%m-%d %H:%M"
+TIME_FORMAT = "%Y-%m-%d %H:%M"
 
 METHOD = (
     (
@@ -34,7 +32,7 @@ METHOD = (
     ),
     (
         "The relative risk is incidents over expected, drawn towards one the fewer they are. Screened: "
-        "the chance that it is above 1 is over 80 %. Named: the chance that it is above 1.5 is over 95 "
+        "the chance that it is above 1 is over 80%. Named: the chance that it is above 1.5 is over 95 "
         "%, and the false discovery rate holds."
     ),
     (
@@ -53,7 +51,7 @@ class Judged:
     observed, expected
         Incidents, mean over allocations, and as expected.
     risk, low, high
-        Relative risk with its 95 % interval.
+        Relative risk with its 95% interval.
     over_one, over_named
         Chance that it is above 1, and above 1.5.
     rank, rank_low, rank_high
@@ -133,7 +131,7 @@ class Packet:
     standing: str
     figures: tuple[Figure, ...]
     rows: tuple[Row, ...]
-    rest: str
+    rest: tuple[str, ...]
     left_out: tuple[Row, ...]
     panel: tuple[PanelLine, ...]
     control: str
@@ -182,21 +180,15 @@ def make_packet(
     faults.check("attributable" in records, "apply the analyst's decisions first, even where there are none")
     faults.raise_as(InvalidInputError, "No evidence packet can be made")
     counted = records[records["attributable"]]
-    listed = counted["share"] >= LISTED_SHARE
-    faint = counted[~listed]
-    rest = (
-        f"{len(faint)} further incidents have less than {LISTED_SHARE:.0%} here each, "
-        f"{faint['share'].sum():.1f} together."
-        if len(faint)
-        else "Every incident of which a share falls here is listed."
-    )
+    ranked = counted[counted["lane"] == HEADLINE]
+    listed = ranked["share"] >= LISTED_SHARE
     return Packet(
         title=" / ".join(door.names),
         place=", ".join(part for part in (door.address, door.category) if part),
         standing=_standing(judged),
         figures=_figures(judged, records),
-        rows=_rows(counted[listed], timezone),
-        rest=rest,
+        rows=_rows(ranked[listed], timezone),
+        rest=_rest(ranked[~listed], counted[counted["lane"] != HEADLINE]),
         left_out=_rows(records[~records["attributable"]], timezone),
         panel=tuple(panel),
         control=_control_words(control),
@@ -219,9 +211,10 @@ def owners_reply(
 ) -> tuple[Reply, ...]:
     """Give the strongest reply that the same records allow, strongest arguments as they come.
 
-    Each argument is told with its figures even where they are weak: the city sees what it would hear.
+    Each argument is told with its figures even where they are weak: the city sees what it would hear. Only
+    incidents of which ``LISTED_SHARE`` or more falls to the outlet are counted.
     """
-    counted = records[records["attributable"]]
+    counted = records[records["attributable"] & (records["share"] >= LISTED_SHARE)]
     ranked = counted[counted["lane"] == HEADLINE]
     n = len(ranked)
     other = ranked["others"] + ranked["street"]
@@ -252,8 +245,8 @@ def owners_reply(
         Reply(
             "It may be chance",
             f"The relative risk lies between {judged.low:.2f} and {judged.high:.2f}, and the chance "
-            f"that it is not above 1.5 is {_chance(1 - judged.over_named)}. We were picked because the count "
-            "was high; next year's would on the mean be lower with nothing done.",
+            f"that it is not above 1.5 is {_chance(1 - judged.over_named)}. We were picked because the "
+            "count was high; next year's would on the mean be lower with nothing done.",
         ),
     ]
     left_out = int((~records["attributable"]).sum())
@@ -269,8 +262,8 @@ def owners_reply(
 
 def _standing(judged: Judged) -> str:
     told = {
-        "named": "Named: the chance that its relative risk is above 1.5 is over 95 %.",
-        "screened": "Screened, not named: the chance that its relative risk is above 1 is over 80 %.",
+        "named": "Named: the chance that its relative risk is above 1.5 is over 95%.",
+        "screened": "Screened, not named: the chance that its relative risk is above 1 is over 80%.",
     }
     return told.get(judged.standing, "Neither screened nor named: the records do not set it apart.")
 
@@ -279,7 +272,7 @@ def _figures(judged: Judged, records: pd.DataFrame) -> tuple[Figure, ...]:
     ranked = records["lane"] == HEADLINE
     observed: tuple[Figure, ...] = (
         Figure(
-            "Incidents attributed, of those ranked", f"{judged.observed:.1f}", f"from {ranked.sum()} nearby"
+            "Incidents attributed, of those ranked", f"{judged.observed:.1f}", f"from {ranked.sum()} in reach"
         ),
     )
     if not records["attributable"].all():
@@ -289,20 +282,33 @@ def _figures(judged: Judged, records: pd.DataFrame) -> tuple[Figure, ...]:
     return (
         *observed,
         Figure("Expected of an outlet like it", f"{judged.expected:.1f}", ""),
-        Figure("Relative risk", f"{judged.risk:.2f}", f"{judged.low:.2f} to {judged.high:.2f} (95 %)"),
-        Figure("Chance that it is above 1", _chance(judged.over_one), "screened over 80 %"),
-        Figure("Chance that it is above 1.5", _chance(judged.over_named), "named over 95 %"),
+        Figure("Relative risk", f"{judged.risk:.2f}", f"{judged.low:.2f} to {judged.high:.2f} (95%)"),
+        Figure("Chance that it is above 1", _chance(judged.over_one), "screened over 80%"),
+        Figure("Chance that it is above 1.5", _chance(judged.over_named), "named over 95%"),
         Figure(
             "Rank",
             f"{judged.rank} of {judged.outlets}",
-            f"{judged.rank_low} to {judged.rank_high} (95 %); raw count {judged.raw_rank}",
+            f"{judged.rank_low} to {judged.rank_high} (95%); raw count {judged.raw_rank}",
         ),
     )
 
 
+def _rest(faint: pd.DataFrame, beside: pd.DataFrame) -> tuple[str, ...]:
+    """Tell what is not listed one by one: faint shares, and records that are not ranked, by reason."""
+    told = ["Every ranked incident of which a share falls here is listed."]
+    if len(faint):
+        sums = f"less than {LISTED_SHARE:.0%} here each, {faint['share'].sum():.1f} together"
+        told = [f"{len(faint)} further ranked incidents have {sums}."]
+    if len(beside):
+        reasons = beside["reason"].value_counts(sort=False).sort_index()
+        parts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        told.append(f"In reach but not ranked: {parts}; {beside['share'].sum():.1f} by share.")
+    return tuple(told)
+
+
 def _rows(records: pd.DataFrame, timezone: str) -> tuple[Row, ...]:
     opened, closed = (
-        records[name].dt.tz_convert(timezone).dt.strftime(NIGHT).fillna("not known")
+        records[name].dt.tz_convert(timezone).dt.strftime(TIME_FORMAT).fillna("not known")
         for name in ("opened_at", "closed_at")
     )
     kind = records["type_text"].where(records["type_text"].notna(), records["type_code"])
@@ -317,7 +323,7 @@ def _rows(records: pd.DataFrame, timezone: str) -> tuple[Row, ...]:
             precision=_text(row.location_precision),
             premises=str(row.premises),
             share=f"{row.share:.0%}",
-            note=str(row.why_not) or ("all calls only: " + str(row.reason) if row.lane != HEADLINE else ""),
+            note=str(row.why_not),
         )
         for row, begin, end, what in zip(records.itertuples(index=False), opened, closed, kind, strict=True)
     )
@@ -336,8 +342,8 @@ def _control_words(control: ClosedHours | NotShown) -> str:
     )
     return (
         f"In its open hours {control.in_open:.1f} incidents are attributed to it, in its closed hours "
-        f"{control.in_closed:.1f}: {value} times the rate ({ratio.low:.1f} to {high}, 95 %; "
-        f"p = {control.p_value:.3f}), {weighed}."
+        f"{control.in_closed:.1f}: {value} times the rate ({ratio.low:.1f} to {high}, 95%; p = "
+        f"{control.p_value:.3f}), {weighed}."
     )
 
 
@@ -382,8 +388,8 @@ def _rank_words(judged: Judged, other_ranks: Mapping[str, int]) -> str:
 def _chance(value: float) -> str:
     """Give a chance in words that never say certain."""
     if value > 0.99:
-        return "over 99 %"
-    return "under 1 %" if value < 0.01 else f"{value:.0%}"
+        return "over 99%"
+    return "under 1%" if value < 0.01 else f"{value:.0%}"
 
 
 def _text(value: object) -> str:

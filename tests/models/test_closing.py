@@ -213,7 +213,7 @@ def test_every_study_says_where_and_what() -> None:
 
 
 def test_effects_are_the_published_ratios() -> None:
-    """Newcastle 0.63 (0.47 to 0.81); Sydney -0.599 (-1.107 to -0.091); Norway 4.8 (2.60 to 6.99) is 16 %."""
+    """Newcastle 0.63 (0.47 to 0.81); Sydney -0.599 (-1.107 to -0.091); Norway 4.8 (2.60 to 6.99) is 16%."""
     by_name = {study.citation.split(",")[0]: study for study in reversed(STUDIES) if study.high is not None}
     newcastle, norway, sydney = by_name["Kypri"], by_name["Rossow"], by_name["Menendez"]
     assert (newcastle.low, newcastle.high) == pytest.approx((0.19, 0.53))

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from errors import InvalidInputError
 from models.evidence import (
     DECISION_COLUMNS,
+    LISTED_SHARE,
     Decision,
     apply_decisions,
     door_records,
@@ -168,6 +169,8 @@ def test_the_panel_counts_what_is_known_and_says_what_is_not() -> None:
     case = quarter(200)
     found = case.records()
     officer, report, caller = reporting_panel(found, RULES.written_report, case.frame)
+    assert (found["share"] < LISTED_SHARE).any()
+    found = found[found["share"] >= LISTED_SHARE]
     assert (officer.count, officer.of) == (int(found["self_initiated"].sum()), len(found))
     assert (report.count, report.of) == (int((found["disposition"] == "RTF").sum()), len(found))
     exact = binomtest(officer.count, officer.of).proportion_ci(0.95, method="exact")
@@ -180,7 +183,7 @@ def test_the_panel_counts_what_is_known_and_says_what_is_not() -> None:
 
 
 def test_the_panel_holds_without_fields() -> None:
-    bare = quarter().records()[["call_id", "lane"]]
+    bare = quarter().records()[["call_id", "lane", "share"]]
     officer, report, _ = reporting_panel(bare, RULES.written_report)
     assert (officer.of, report.of) == (0, 0)
     assert np.isnan([officer.low, officer.high, officer.city, officer.share]).all()
@@ -190,7 +193,7 @@ def test_the_panel_holds_without_fields() -> None:
 def test_the_interval_at_the_ends(yes: int, limits: tuple[float, float]) -> None:
     """Clopper and Pearson's limits for 0 and 10 of 10: 30.8 and 69.2 %."""
     flags = pd.DataFrame({"self_initiated": pd.array([True] * yes + [False] * (10 - yes), dtype="boolean")})
-    officer = reporting_panel(flags.assign(lane=HEADLINE), ())[0]
+    officer = reporting_panel(flags.assign(lane=HEADLINE, share=1.0), ())[0]
     assert (officer.low, officer.high) == pytest.approx(limits, abs=5e-4)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from errors import InvalidInputError
 from models.closing import NotShown, closed_hours_control
-from models.evidence import Decision, Naming, apply_decisions, door_records, reporting_panel
-from models.evidence_packet import LISTED_SHARE, Door, make_packet, owners_reply
+from models.evidence import LISTED_SHARE, Decision, Naming, apply_decisions, door_records, reporting_panel
+from models.evidence_packet import Door, make_packet, owners_reply
 from models.incidents import HEADLINE
 from models.opening_hours import parse_opening_hours, week_minutes
 from tests.models.evidence_cases import ALLOWED, JUDGED, RULES, ZONE, packet, quarter
@@ -27,20 +27,25 @@ def test_every_record_is_listed_summed_or_left_out() -> None:
     found = door_records(case.frame, case.shares, 0)
     item = str(found["call_id"].iloc[0])
     made = packet(apply_decisions(found, [Decision(item, "another door", "JD", date(2025, 1, 2))]))
-    faint = int((found["share"][1:] < LISTED_SHARE).sum())
-    assert len(made.rows) + faint + len(made.left_out) == len(found)
+    kept = found[1:]
+    ranked = kept[kept["lane"] == HEADLINE]
+    faint = int((ranked["share"] < LISTED_SHARE).sum())
+    assert faint > 0
+    assert len(made.rows) + faint == len(ranked)
+    assert made.rest[0].startswith(f"{faint} further ranked incidents")
+    officers = int((kept["reason"] == "opened by an officer").sum())
+    assert f"{officers} opened by an officer" in made.rest[1]
     assert [row.item for row in made.left_out] == [item]
     assert made.left_out[0].note == "another door (JD, 2025-01-02)"
     assert item not in {row.item for row in made.rows}
-    kept = found[1:]
     left = f"{kept.loc[kept['lane'] == HEADLINE, 'share'].sum():.1f}"
     assert left in {figure.value for figure in made.figures if figure.label.startswith("Without")}
     assert not any(figure.label.startswith("Without") for figure in packet(case.records()).figures)
-    assert (f"{faint} further incidents" in made.rest) == (faint > 0)
 
 
 def test_times_are_the_citys_clock() -> None:
-    found = quarter().records()[:1]
+    records = quarter().records()
+    found = records[records["lane"] == HEADLINE][:1]
     moment = pd.Timestamp("2024-07-04T05:30Z")
     made = packet(
         found.assign(opened_at=[moment], closed_at=pd.Series([pd.NaT], dtype="datetime64[us, UTC]"))
@@ -97,7 +102,7 @@ def test_two_licences_are_one_place_with_two_names() -> None:
 
 def test_the_owner_counts_what_is_others() -> None:
     records = quarter(200).records(1)
-    ranked = records[records["lane"] == HEADLINE]
+    ranked = records[(records["lane"] == HEADLINE) & (records["share"] >= LISTED_SHARE)]
     told = _replies(records)
     weak = int((ranked["share"] < 0.5).sum())
     assert f"Of {len(ranked)} incidents that are ranked, {weak} belong" in told["Most of it is not ours"]
@@ -116,7 +121,7 @@ def test_the_owner_counts_the_closed_hours() -> None:
     minute = week_minutes(records["opened_at"], ZONE)
     control = closed_hours_control(hours, minute, records["share"])
     told = _replies(records, hours=hours, control=control)["We were closed"]
-    ranked = records[records["lane"] == HEADLINE]
+    ranked = records[(records["lane"] == HEADLINE) & (records["share"] >= LISTED_SHARE)]
     closed = int((~hours.minutes[week_minutes(ranked["opened_at"], ZONE)]).sum())
     assert told.startswith(f"{closed} of {len(ranked)} incidents with a time came while we were closed")
     assert "times the rate" in told
@@ -142,12 +147,12 @@ def test_the_owner_shows_other_ranks_and_the_analysts_doubts() -> None:
 
 def test_calls_for_help_are_told() -> None:
     records = quarter(100).records()
-    called = int((~records["self_initiated"]).sum())
+    called = int((~records["self_initiated"] & (records["share"] >= LISTED_SHARE)).sum())
     assert f"{called} came from a caller" in _replies(records)["We called for help"]
 
 
 def test_a_door_without_records_still_makes_a_packet() -> None:
     made = packet(quarter().records()[:0])
     assert made.rows == ()
-    assert made.rest.startswith("Every incident")
+    assert made.rest == ("Every ranked incident of which a share falls here is listed.",)
     assert reporting_panel(quarter().records()[:0], RULES.written_report)[0].of == 0
