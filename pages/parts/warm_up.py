@@ -1,7 +1,7 @@
 """The simulator's compiled rules, made ready beside the server while nobody waits for them.
 
 Compiling takes some ten seconds of one core, once a machine: numba keeps the result on disk, beside the
-source. It runs in a process of its own at the lowest priority, so that the first pages are as quick as ever
+source. It runs in a process of its own at a low priority, so that the first pages are as quick as ever
 and the server never holds the compiler in memory. Two servers that start together at worst both compile:
 numba writes its files whole or not at all.
 """
@@ -16,7 +16,7 @@ from functools import cache
 from pages.parts.settings import PROJECT_DIR, Settings
 
 COMMAND = (
-    "import os; getattr(os, 'nice', int)(19); from models.dispatch import compile_rules; compile_rules()"
+    "import os; getattr(os, 'nice', int)(10); from models.dispatch import compile_rules; compile_rules()"
 )
 POLL_S = 0.2
 

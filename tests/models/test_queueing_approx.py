@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -7,6 +8,8 @@ from hypothesis import given, settings
 
 from errors import InvalidInputError
 from models import queueing_approx
+from models.dispatch import CallRates, Draw, ServiceTimes, replicate
+from models.dispatch_run import Outcome
 from models.queueing import Hypercube, erlang_b, erlang_c, hypercube, hypercube_approx, preference_by_time
 from models.queueing_approx import correction_factors
 from tests.models.queueing_cases import Case, cases
@@ -165,3 +168,50 @@ def test_an_iteration_that_does_not_settle_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(queueing_approx, "MAX_ROUNDS", 2)
     with pytest.raises(InvalidInputError, match="did not settle"):
         hypercube_approx(BOOK_RATE, BOOK_PREFERENCE, 1.0, queue=True)
+
+
+@pytest.mark.parametrize("calls_per_hour", [2.0, 3.2])
+def test_the_factors_are_what_calls_played_one_by_one_show(calls_per_hour: float) -> None:
+    """Every order of four units is a place: the unit asked j-th is sent at once with chance r^j (1 - r) Q(j).
+
+    Time on a call is exponential, drives take no time, calls wait.
+    """
+    orders = np.array(list(itertools.permutations(range(4))))
+    n = len(orders)
+    travel = np.full((n + 4, n + 4), 9.0)
+    for cell, order in enumerate(orders):
+        travel[n + order, cell] = travel[cell, n + order] = np.arange(1.0, 5.0)
+    np.fill_diagonal(travel, 0.0)
+    rank = np.argsort(orders, axis=1)
+
+    def sent(outcome: Outcome, since: float) -> Mapping[str, float]:
+        counted = outcome.calls.call_min >= since
+        at_once = counted & (outcome.assigned == outcome.calls.ready_min)
+        asked = rank[outcome.calls.place[at_once], outcome.unit[at_once]]
+        share = np.bincount(asked, minlength=4) / counted.sum()
+        return {f"asked_{j}": float(share[j]) for j in range(4)}
+
+    runs = replicate(
+        CallRates(np.full((n, 168), calls_per_hour / n), np.arange(n)),
+        {"post": np.arange(n, n + 4)},
+        None,
+        travel,
+        None,
+        seed=3,
+        replications=100,
+        minutes=21_600.0,
+        warm_up_min=1_440.0,
+        figures=sent,
+        home_factor=1e-6,
+        times=ServiceTimes(Draw.exponential(60.0), drive_factor=Draw.fixed(1e-6)),
+    )
+    load = calls_per_hour / 4
+    busy = hypercube([calls_per_hour], [[0, 1, 2, 3]], 1.0, queue=True).busy
+    factors = correction_factors(busy)
+    assert factors[1:].max() < 1
+    for j, factor in enumerate(factors):
+        figure = runs.interval(f"asked_{j}", confidence=0.999)
+        assert figure.low <= load**j * (1 - load) * factor <= figure.high, j
+        # Without its factor the product of workloads is far off.
+        if j:
+            assert not figure.low <= load**j * (1 - load) <= figure.high, j
