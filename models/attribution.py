@@ -108,14 +108,13 @@ class Shares:
         The distances that the shares were made from.
     sorted_weights
         (n_places, n_doors + 1) sparse; columns as in ``near.door_order``, the street last.
-    half_m, street_weight
-        The settings they were made with.
+    half_m
+        Metres over which the weight of an outlet halves.
     """
 
     near: Nearness
     sorted_weights: csr_array
     half_m: float
-    street_weight: float
 
     @property
     def n_doors(self) -> int:
@@ -203,7 +202,13 @@ def nearness(
     return Nearness(places, place_of_incident, order.astype(np.int64), metres, reach_m)
 
 
-def share(near: Nearness, *, half_m: float = HALF_M, street_weight: float = STREET_WEIGHT) -> Shares:
+def share(
+    near: Nearness,
+    *,
+    half_m: float = HALF_M,
+    street_weight: npt.ArrayLike = STREET_WEIGHT,
+    pull: npt.ArrayLike | None = None,
+) -> Shares:
     """Share each place's incidents among the doors in reach and the street.
 
     Parameters
@@ -213,16 +218,29 @@ def share(near: Nearness, *, half_m: float = HALF_M, street_weight: float = STRE
     half_m
         Metres over which the weight of an outlet halves.
     street_weight
-        Weight of the street, where an outlet at no distance weighs one.
+        Weight of the street, where an outlet at no distance weighs one: one number, or (n_places,).
+    pull
+        (n_doors,) what each outlet's weight is multiplied by, zero or more; 1 when not given.
 
     Raises
     ------
     InvalidInputError
-        If a setting is not above zero.
+        If a setting is not above zero, or does not fit the places or doors.
     """
+    street_of_place = np.asarray(street_weight, dtype=float)
+    strength = np.ones(near.n_doors) if pull is None else np.asarray(pull, dtype=float)
     faults = Faults()
     faults.check(np.isfinite(half_m) and half_m > 0, "half_m must be a number of metres above zero")
-    faults.check(np.isfinite(street_weight) and street_weight > 0, "street_weight must be above zero")
+    faults.check(
+        street_of_place.shape in {(), (len(near.places),)}
+        and np.isfinite(street_of_place).all()
+        and (street_of_place > 0).all(),
+        "street_weight must be above zero: one number, or one for each place",
+    )
+    faults.check(
+        strength.shape == (near.n_doors,) and np.isfinite(strength).all() and (strength >= 0).all(),
+        "pull must hold one number, zero or more, for each door",
+    )
     faults.raise_as(InvalidInputError, "Incidents cannot be shared out")
     metres = near.sorted_metres
     n_places = len(near.places)
@@ -233,15 +251,15 @@ def share(near: Nearness, *, half_m: float = HALF_M, street_weight: float = STRE
     column = np.empty(indptr[-1], dtype=np.int32)
     door = np.ones(len(weight), dtype=np.bool_)
     door[street] = False
-    weight[door] = np.exp2(-metres.data / half_m)
+    weight[door] = np.exp2(-metres.data / half_m) * strength[near.door_order][metres.indices]
     column[door] = metres.indices
-    weight[street] = street_weight
+    weight[street] = street_of_place
     column[street] = near.n_doors
     number = np.diff(indptr)
     if n_places:
         weight /= np.repeat(np.add.reduceat(weight, indptr[:-1]), number)
     weights = csr_array((weight, column, indptr), shape=(n_places, near.n_doors + 1))
-    return Shares(near, weights, half_m, street_weight)
+    return Shares(near, weights, half_m)
 
 
 def share_by_distance(
