@@ -73,7 +73,7 @@ def disruption_areas(inputs: StagingInputs, scenario: Scenario, theme: Theme) ->
     roads, profile = inputs.roads(scenario), inputs.city.profile
     shut = [closure for closure in profile.closures if closure.name in roads.closures]
     drawn = (
-        ("closed", [closure for closure in shut if closure.through], PURPLE),
+        ("closed", [closure for closure in shut if closure.through], "#FFFFFF" if theme.dark else "#000000"),
         ("parade: reached, not crossed", [closure for closure in shut if not closure.through], PURPLE),
         (
             "high water",

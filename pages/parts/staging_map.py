@@ -66,7 +66,7 @@ def staging_map(
         areas=[*areas, *disruption_areas(inputs, state.current, theme)],
         hexes=None if overlay is None else overlay.hexes,
         legend=() if overlay is None else overlay.legend,
-        live=_live_field(inputs, view, state.current, theme),
+        live=live_field(inputs, view, state.current, theme),
         note=note if overlay is None else f"{note}. {overlay.title}" if city.synthetic else overlay.title,
         on_event=lambda: _handle(inputs, state),
         label=f"Map of {city.name} with ambulance posts and the ground they reach",
@@ -148,9 +148,10 @@ def _ground(_inputs: StagingInputs, version: str) -> shapely.geometry.base.BaseG
     return city_ground(_inputs.city)
 
 
-def _live_field(
+def live_field(
     inputs: StagingInputs, view: StagingView, scenario: Scenario, theme: Theme
 ) -> LiveField | None:
+    """Give the browser what it needs to colour the streets as `view` does while a post is dragged."""
     conditions, classes = view.conditions, inputs.network.classes
     # The browser's field has no seconds at the ends of a drive: they are taken off its thresholds.
     bands = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from models.scenario import MovePost, Scenario
+from models.scenario import CloseRoad, MovePost, Scenario
 from tests.e2e.conftest import PROJECT, OpenPage, StartApp
 
 pytestmark = pytest.mark.browser
@@ -56,6 +56,30 @@ def _drag(page: Page, post_id: str, dx: float, dy: float) -> None:
     page.mouse.down()
     page.mouse.move(x + dx, y + dy, steps=10)
     page.mouse.up()
+
+
+@pytest.mark.parametrize("city", ["demo", pytest.param("extract", marks=pytest.mark.extract)])
+def test_one_tap_puts_a_parade_in_force_and_its_address_gives_the_same(
+    city: str, request: pytest.FixtureRequest, open_page: OpenPage
+) -> None:
+    watched = open_page(request.getfixturevalue(f"{city}_url"))
+    page = watched.page
+    _settle(page)
+    before = _figures(page)
+    page.get_by_role("button", name="Disruptions").click()
+    _change(page, page.get_by_role("button", name="Mid-City parade route (Endymion)").click)
+    expect(page.get_by_text("Sat 6 Feb 2027 Endymion")).to_be_visible()
+    expect(page.get_by_text("In force: Mid-City parade route (Endymion) is closed.")).to_be_visible()
+    page.keyboard.press("Escape")
+    after = _figures(page)
+    assert after != before
+    expect(page.locator(".legend")).to_contain_text("parade: reached, not crossed")
+
+    text = page.url.split("scenario=")[1].split("&")[0]
+    assert Scenario.from_text(text).changes == (CloseRoad("Mid-City parade route (Endymion)"),)
+    again = open_page(page.url).page
+    _settle(again)
+    assert _figures(again) == after
 
 
 @pytest.mark.extract
