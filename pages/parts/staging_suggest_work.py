@@ -334,7 +334,9 @@ def _find_list(
             progress=lambda share: progress(0.3 + 0.2 * share),
             **options,
         )
-    plans, factors = [], (hours.parts[0][1].speed_low, 1.0, hours.parts[0][1].speed_high)
+    # The profile's range even around fitted speeds: a post must hold on slow days too.
+    spread = inputs.city.profile.speed_range
+    plans, factors = [], (spread.low, 1.0, spread.high)
     compared: list[tuple[Reached, Reached]] = []
     for done, (other, source) in enumerate(zip(others, inputs.demand_sources, strict=True)):
         for speed in factors:

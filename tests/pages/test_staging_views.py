@@ -14,7 +14,7 @@ from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scen
 from pages.parts.staging_simulate import JOB_KEY as SIMULATION_KEY
 from pages.parts.staging_simulate import SimulatedWeeks, simulation_table, thin_table
 from pages.parts.staging_suggest import JOB_KEY as SUGGESTION_KEY
-from pages.parts.staging_suggest import reach_matrix
+from pages.parts.staging_suggest_work import reach_matrix
 from pages.parts.staging_world import make_world, plan_week
 from tests.e2e.conftest import PROJECT
 
