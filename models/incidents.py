@@ -14,10 +14,11 @@ add up to the records given. Where no record carries a field, the rules that nee
 
 Stacks in the records (:func:`find_stacks`). Police book many incidents at one point that they know, and not
 where they happened. A point is a stack when it holds at least ``STACK_SHARE`` of all records, at least
-``STACK_LEAST`` of them, and ``STACK_TIMES`` as many as the mean of the three fullest other points within
-``AROUND_M``. Found stacks no longer count as neighbors of others, and the search is run again until it finds
-none. A found stack at an outlet's door may be the outlet's own: it is set aside only where it holds
-``DOOR_TIMES`` as many records as the third fullest of the other points at outlets' doors.
+``STACK_LEAST`` of them, and ``STACK_TIMES`` as many as the third fullest of the other points within
+``AROUND_M``: the third, so that a court and a jail beside a station do not hide it. Found stacks no longer
+count as neighbors of others, and the search is run again until it finds none. A found stack at an outlet's
+door may be the outlet's own: it is set aside only where it holds ``DOOR_TIMES`` as many records as the third
+fullest of the other points at outlets' doors.
 """
 
 from collections.abc import Hashable, Sequence
@@ -47,7 +48,7 @@ BOOKING_M = 30.0
 STACK_SHARE = 0.002
 STACK_LEAST = 30
 STACK_TIMES = 5.0
-STACK_NEIGHBORS = 3
+STACK_RANK = 3
 AROUND_M = 300.0
 DOOR_M = 20.0
 """A point this near to an outlet is at its door."""
@@ -213,8 +214,8 @@ def find_stacks(
     Returns
     -------
     DataFrame
-        ``lon``, ``lat``, ``records``, ``times`` (as many as the mean of the three fullest other points
-        around; infinite where there are none), the fullest first.
+        ``lon``, ``lat``, ``records``, ``times`` (as many as the third fullest of the other points around;
+        infinite where there are fewer), the fullest first.
     """
     points = _points(lon, lat)
     count = points["records"].to_numpy(dtype=float)
@@ -228,7 +229,7 @@ def find_stacks(
         new = []
         for point, others in zip(full, around, strict=True):
             rest = others[(others != point) & np.isnan(times[others])]
-            usual = np.sort(count[rest])[-STACK_NEIGHBORS:].sum() / STACK_NEIGHBORS
+            usual = np.sort(count[rest])[-STACK_RANK] if len(rest) >= STACK_RANK else 0
             ratio = count[point] / usual if usual else np.inf
             if np.isnan(times[point]) and ratio >= STACK_TIMES:
                 new.append((point, ratio))
@@ -348,7 +349,7 @@ def _set_stacks_aside(
     for place, beside, stays in zip(found.to_dict("records"), at_door, own, strict=True):
         words = f"one point holds {place['records']} records"
         if np.isfinite(place["times"]):
-            words += f", {place['times']:.0f} times as many as the fullest points around"
+            words += f", {place['times']:.0f} times as many as the third fullest point around"
         if beside:
             words += (
                 "; an outlet stands there, and it stays in as it may be the outlet's own"

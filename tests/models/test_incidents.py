@@ -182,6 +182,15 @@ def test_two_stacks_side_by_side_do_not_hide_each_other() -> None:
     assert _lanes(calls).stacks["records"].tolist() == [900, 300]
 
 
+def test_a_court_and_a_jail_do_not_hide_the_station_between_them() -> None:
+    """Each alone stands far out; the mean of the points around each would be high."""
+    spots = {(1470.0, 940.0): 460, (1530.0, 940.0): 300, (1590.0, 940.0): 100}
+    parts = [_town(records, at=spot).tail(records) for spot, records in spots.items()]
+    calls = pd.concat([_town(0), *parts], ignore_index=True)
+    calls["call_id"] = calls.index.astype(str)
+    assert _lanes(calls).stacks["records"].tolist() == [460, 300, 100]
+
+
 def test_a_full_point_among_full_points_is_no_stack() -> None:
     calls = pd.concat(
         [_town(200, at=(1500 + 60 * n, 930)).tail(200) for n in range(4)] + [_town(0)], ignore_index=True
