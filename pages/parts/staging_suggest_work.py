@@ -250,25 +250,30 @@ def find_lists(
 
 
 def _shift(inputs: StagingInputs, scenario: Scenario, hours: IntArray, name: str, words: str) -> Hours:
-    """Gather a shift: each of its hour bands has its own speeds, and its own calls where they carry times."""
+    """Gather a shift: its calls where they carry times, at its mean speed; fitted speeds band by band."""
     source = inputs.demand_source(scenario)
     timed = inputs.days is not None and source != "population"
     anytime = scenario.without(SetHourOfWeek.kind)
     kind = inputs.call_first if source == "priority" else np.ones(len(inputs.call_place), dtype=bool)
+    fitted = inputs.fitted_at(anytime) is not None
+    band = inputs.band_of_hour[hours]
     parts = []
-    for band in np.unique(inputs.band_of_hour[hours]):
-        in_band = hours[inputs.band_of_hour[hours] == band]
-        at = scenario.having(SetHourOfWeek(int(in_band[0])))
+    for part in [hours[band == at] for at in np.unique(band)] if fitted else [hours]:
         if timed:
-            chosen = kind & np.isin(inputs.call_hour, in_band)
+            chosen = kind & np.isin(inputs.call_hour, part)
             demand = demand_from_calls(
                 inputs.place_node, inputs.place_access_m, inputs.place_region, inputs.call_place, chosen
             )
         else:
             whole = inputs.demand(anytime)
-            demand = replace(whole, weight=whole.weight * (len(in_band) / len(hours)))
+            demand = whole if len(part) == len(hours) else replace(whole, weight=whole.weight * len(part))
+        at = scenario.having(SetHourOfWeek(int(part[0]))) if fitted else anytime
+        conditions = inputs.conditions(at)
+        if not fitted:
+            change = _mean_factor(inputs, part) / inputs.hour_factor(anytime)
+            conditions = replace(conditions, speed_factor=conditions.speed_factor * change)
         if demand.total > 0:
-            parts.append((demand, inputs.conditions(at), inputs.roads(at)))
+            parts.append((demand, conditions, inputs.roads(at)))
     if not parts:
         raise InvalidInputError(
             f"There are no calls in the hours of the {name.lower()} list; set other hours"
@@ -281,6 +286,13 @@ def _shift(inputs: StagingInputs, scenario: Scenario, hours: IntArray, name: str
             calls_per_hour=workload.calls_per_hour * here / (len(inputs.call_hour) / HOURS_A_WEEK),
         )
     return Hours(name, words, tuple(parts), workload)
+
+
+def _mean_factor(inputs: StagingInputs, hours: IntArray) -> float:
+    """Mean speed factor of some hours of the week, weighted by timed calls where there are any."""
+    factors = np.array(inputs.city.profile.hour_factors)
+    timed = inputs.call_hour[np.isin(inputs.call_hour, hours)]
+    return float(factors[timed if len(timed) else hours].mean())
 
 
 def _find_list(
