@@ -113,7 +113,7 @@ def no_hospital_words(
         why = " ".join(diverted)
         return (
             f"No hospital takes patients of 911, so calls that are taken to one cannot end. {why}".strip()
-            + (" Take one off diversion." if diverted else " Decide in the city's profile which do.")
+            + (" Take one off diversion" if diverted else " Decide in the city's profile which do")
         )
     stuck = float(share[~np.isfinite(to_hospital_min).any(axis=1)].sum())
     if not stuck:
@@ -121,7 +121,7 @@ def no_hospital_words(
     why = " ".join([*_of_roads(inputs, scenario), *diverted]) or "No street leads there."
     return (
         f"From {_share_words(stuck)} of the calls no open hospital can be reached. {why} "
-        "Take a disruption away and simulate again."
+        "Take a disruption away and simulate again"
     )
 
 

@@ -171,7 +171,7 @@ def test_patients_without_a_hospital_are_told_before_the_simulation(inputs: Stag
     for hospital_id in inputs.hospital_names:
         everywhere = everywhere.having(DivertHospital(hospital_id))
     for scenario, said in (
-        (everywhere, "on diversion: no ambulance goes there. Take one off diversion."),
+        (everywhere, "on diversion: no ambulance goes there. Take one off diversion"),
         (
             TODAY.having(CloseRoad(RIVER)),
             "no open hospital can be reached. Crescent City Connection is closed.",
