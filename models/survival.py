@@ -91,6 +91,37 @@ def larsen(cpr_min: npt.ArrayLike, defibrillation_min: npt.ArrayLike, als_min: n
     return np.asarray(np.maximum(LARSEN_AT_ONCE - lost, 0.0))
 
 
+def arrest_survival(
+    ambulance_min: npt.ArrayLike, engine_min: float | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Survival by both functions where an ambulance, or a fire engine before it, brings the defibrillator.
+
+    Collapse is taken as the call; CPR and the first shock as the arrival of the first crew, which is the
+    engine's where that is sooner; advanced life support as the ambulance's. A bystander's CPR is left out.
+
+    Parameters
+    ----------
+    ambulance_min
+        Minutes from the call to the ambulance's arrival, zero or more; infinite where none comes.
+    engine_min
+        Minutes from the call to a fire engine's arrival; None where none comes.
+
+    Returns
+    -------
+    de_maio, larsen
+        Probabilities of the same shape.
+
+    Raises
+    ------
+    InvalidInputError
+        When a time is negative or NaN.
+    """
+    ambulance = _minutes({"the time to the ambulance": ambulance_min})[0]
+    engine = _minutes({"the time to the fire engine": np.inf if engine_min is None else engine_min})[0]
+    first = np.minimum(ambulance, engine)
+    return de_maio(first), larsen(first, first, ambulance)
+
+
 def _minutes(times: dict[str, npt.ArrayLike]) -> list[FloatArray]:
     faults = Faults()
     arrays = []

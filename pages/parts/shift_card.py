@@ -33,6 +33,14 @@ class CardFigure:
     range: str
 
 
+@dataclass(frozen=True)
+class CardList:
+    """A suggested list: its hours as title, and its posts in order."""
+
+    title: str
+    posts: tuple[str, ...]
+
+
 def shift_card(
     city: City,
     plan: Plan,
@@ -42,6 +50,7 @@ def shift_card(
     subtitle: str,
     footer: str,
     caveat: str,
+    lists: Sequence[CardList] = (),
 ) -> bytes:
     """Set the card.
 
@@ -53,6 +62,8 @@ def shift_card(
         What the plan reaches.
     subtitle, footer, caveat
         Plain text: conditions; version, scenario and date; what the figures cannot tell.
+    lists
+        Suggested lists beside the plan, such as one for the day and one for the night.
 
     Returns
     -------
@@ -77,6 +88,7 @@ def shift_card(
         ],
         "moves": list(moves),
         "figures": [asdict(figure) for figure in figures],
+        "lists": [asdict(suggested) for suggested in lists],
         "footer": footer,
         "caveat": caveat,
     }

@@ -1,17 +1,16 @@
 """The compare view of the staging page: both plans by every instrument, and why they differ."""
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from errors import InvalidInputError
 from models.busy_plan import Workload, expected_share
-from models.survival import DE_MAIO_SOURCE, de_maio
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
-from pages.parts.staging_results import region_table
+from pages.parts.staging_results import note_beyond, region_table, worst_neighborhood
 from pages.parts.staging_simulate import JOB_KEY, SimulatedWeeks
+from pages.parts.staging_survival import survival_view
 from pages.parts.staging_yesterday import warn_of_yesterday
 
 UNKNOWN = "not known"
@@ -25,16 +24,16 @@ def compare_view(
     """Show both plans by every instrument, and the neighborhoods that win and lose most."""
     workload = inputs.workload(state.current)
     warn_of_yesterday(inputs, state.current)
-    instruments, areas = st.tabs(["Share in time", "Who wins, who loses"])
+    instruments, areas, arrests = st.tabs(["Share in time", "Who wins, who loses", "Cardiac arrest"])
     with instruments:
         st.dataframe(
             pd.DataFrame(
                 [
                     ("Every unit free", *(f"{v.outcome.coverage.share.value:.1%}" for v in (baseline, view))),
+                    ("  worst neighborhood", *(_worst(inputs, v) for v in (baseline, view))),
                     ("Expected cover", *(_expected(v, workload) for v in (baseline, view))),
                     ("Queue (hypercube)", *(_queue(v) for v in (baseline, view))),
                     ("Simulated weeks", *_simulated(inputs, state)),
-                    ("Cardiac arrest: survive", *(_survival(v) for v in (baseline, view))),
                 ],
                 columns=["by", "today", "scenario"],
             ),
@@ -53,12 +52,10 @@ def compare_view(
             "Simulated: the week's rhythm, drives from where units are, hospitals. Where they differ, "
             "believe the one that leaves least out."
         )
-        note(
-            "Cardiac arrest only, every unit free, where the ambulance brings the first defibrillator (often "
-            f"it is the fire engine): {DE_MAIO_SOURCE}. Never read it as lives among all calls."
-        )
     with areas:
         _areas(inputs, view, baseline)
+    with arrests:
+        survival_view(view, baseline)
 
 
 def _expected(view: StagingView, workload: Workload | None) -> str:
@@ -76,13 +73,9 @@ def _queue(view: StagingView) -> str:
     return UNKNOWN if isinstance(view.busy, str) else f"{view.busy.coverage.share:.1%}"
 
 
-def _survival(view: StagingView) -> str:
-    conditions, demand = view.conditions, view.demand
-    before_s = conditions.call_handling_s + conditions.turnout_s
-    reached = np.isfinite(view.outcome.seconds)
-    chance = np.zeros(len(reached))
-    chance[reached] = de_maio((view.outcome.seconds[reached] + before_s) / 60)
-    return f"{demand.weight @ chance / demand.total:.1%}"
+def _worst(inputs: StagingInputs, view: StagingView) -> str:
+    found = worst_neighborhood(inputs, view)
+    return f"{found[1]:.0%} {found[0]}" if found else "none"
 
 
 def _simulated(inputs: StagingInputs, state: ScenarioState) -> tuple[str, str]:
@@ -105,6 +98,7 @@ def _areas(inputs: StagingInputs, view: StagingView, baseline: StagingView) -> N
     moved = table[table["change"].abs() >= 0.05]
     if moved.empty:
         st.markdown("No neighborhood is reached more or less often in time than today, were every unit free.")
+        note_beyond(table, view.demand.total)
         return
     most = moved.reindex(moved["change"].abs().sort_values(ascending=False).index).head(MOST_AREAS)
     st.dataframe(
@@ -121,3 +115,4 @@ def _areas(inputs: StagingInputs, view: StagingView, baseline: StagingView) -> N
         },
     )
     note("Share reached in time, every unit free; the largest changes, losses first.")
+    note_beyond(table, view.demand.total)

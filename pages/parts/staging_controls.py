@@ -257,6 +257,8 @@ def _demand(inputs: StagingInputs, state: ScenarioState) -> None:
         on_change=changed,
         help="; ".join(f"{names[source]}: {DEMAND_SOURCES[source]}" for source in inputs.demand_sources),
     )
+    if inputs.stand_in and inputs.demand_source(state.current) != "population":
+        note(inputs.stand_in)
 
 
 def _workload(inputs: StagingInputs, state: ScenarioState) -> None:

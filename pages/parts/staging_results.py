@@ -15,10 +15,11 @@ from models.scenario import DEMAND_SOURCES, TARGET_CLOCKS, ScaleDemand, Scenario
 from pages.parts.figures import Figure, big_figures
 from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
-from pages.parts.shift_card import CardFigure, shift_card
+from pages.parts.shift_card import CardFigure, CardList, shift_card
 from pages.parts.staging_disruptions import cut_off_words
 from pages.parts.staging_inputs import ENOUGH_CALLS, StagingInputs, StagingView
 from pages.parts.staging_speeds import range_words, speeds_words
+from pages.parts.staging_suggest_work import last_suggestion, listed_names
 
 TABLE_HEIGHT_PX = 256
 ROW_HEIGHT_PX = 28
@@ -38,7 +39,7 @@ def plan_figures(
     """Say the four figures that matter, each with its range and its change from today's plan."""
     now, before = view.outcome.coverage, baseline.outcome.coverage
     compared = bool(scenario.changes)
-    worst, worst_before = _worst(inputs, view), _worst(inputs, baseline)
+    worst, worst_before = worst_neighborhood(inputs, view), worst_neighborhood(inputs, baseline)
     target = view.conditions.target_words
     return [
         Figure(
@@ -91,7 +92,8 @@ def region_table(inputs: StagingInputs, view: StagingView) -> pd.DataFrame:
     return table
 
 
-def _worst(inputs: StagingInputs, view: StagingView) -> tuple[str, float] | None:
+def worst_neighborhood(inputs: StagingInputs, view: StagingView) -> tuple[str, float] | None:
+    """Give the neighborhood in reach with the smallest share in time, and that share; None without one."""
     table = region_table(inputs, view)
     table = table[~table["beyond"] & (table["weight"] >= ENOUGH_CALLS)]
     if table.empty:
@@ -134,9 +136,14 @@ def _neighborhoods(
             ),
         },
     )
+    note_beyond(table, view.demand.total)
+
+
+def note_beyond(table: pd.DataFrame, total: float) -> None:
+    """Name the neighborhoods of a `region_table` that no choice of posts helps, and their share."""
     beyond = table[table["beyond"]]
     if len(beyond):
-        share = beyond["weight"].sum() / view.demand.total
+        share = beyond["weight"].sum() / total
         note(
             f"Beyond any post ({share:.1%} of the demand; even with every candidate staffed less than half "
             f"is reached): {', '.join(sorted(beyond['name']))}."
@@ -327,6 +334,21 @@ def _card(inputs: StagingInputs, scenario: Scenario, view: StagingView, baseline
         subtitle=f"{len(view.plan.staffed)} units; target {conditions.target_from_call_min:g} minutes from "
         f"the call, of which {conditions.call_handling_s:g} s call handling and {conditions.turnout_s:g} s "
         "turnout.",
+        lists=_shift_lists(inputs, scenario, view),
         footer=f"City {city.version}, scenario {scenario.hash}, printed {printed:%d %B %Y, %H:%M}.",
         caveat=_late_words(inputs, scenario, view),
     )
+
+
+def _shift_lists(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> list[CardList]:
+    """Day and night list, where both were suggested for this scenario, or one of them is the plan in view."""
+    found = last_suggestion(inputs)
+    if found is None or len(found.lists) < 2:
+        return []
+    listed = {tuple(listed_names(inputs, shift)) for shift in found.lists}
+    if found.scenario_hash != scenario.hash and tuple(p.name for p in view.plan.staffed) not in listed:
+        return []
+    return [
+        CardList(f"{shift.name} list, {shift.words}", tuple(listed_names(inputs, shift)))
+        for shift in found.lists
+    ]

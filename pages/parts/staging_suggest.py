@@ -13,7 +13,6 @@ from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
 from pages.parts.staging_suggest_options import (
     current_wishes,
-    post_names,
     wishes_control,
     wishes_fault,
     wishes_words,
@@ -25,6 +24,8 @@ from pages.parts.staging_suggest_work import (
     Suggestion,
     find_lists,
     last_suggestion,
+    listed_names,
+    post_names,
 )
 from pages.parts.staging_yesterday import warn_of_yesterday
 
@@ -252,16 +253,6 @@ def _show_reached(inputs: StagingInputs, lists: Sequence[ShiftList]) -> None:
     if "population" in sources:
         source = inputs.city.source("neighborhoods")
         note(f"People, where they live: {source.source} ({source.period}).")
-
-
-def listed_names(inputs: StagingInputs, shift: ShiftList) -> list[str]:
-    """Name the posts of a list in order; a second unit at a post says so."""
-    names = list(post_names(inputs).values())
-    said: list[str] = []
-    for at, site in enumerate(shift.table.sites):
-        unit = shift.table.sites[:at].count(site) + 1
-        said.append(names[site] + (f", unit {unit}" if unit > 1 else ""))
-    return said
 
 
 def list_words(inputs: StagingInputs, shift: ShiftList) -> str:

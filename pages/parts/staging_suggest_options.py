@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.parts.notes import note
 from pages.parts.staging_inputs import StagingInputs
-from pages.parts.staging_suggest_work import Wishes, todays_sites
+from pages.parts.staging_suggest_work import Wishes, post_names, todays_sites
 
 ANY_NUMBER = "any"
 LISTS = ("One list", "Day and night")
@@ -93,11 +93,6 @@ def wishes_fault(inputs: StagingInputs, wishes: Wishes) -> str:
     if not both:
         return ""
     return f"{', '.join(both)}: both must-have and not allowed. Take it out of one of the two."
-
-
-def post_names(inputs: StagingInputs) -> dict[str, str]:
-    """Names of the city's posts by id."""
-    return dict(zip(inputs.posts["post_id"].astype(str), inputs.posts["name"].astype(str), strict=True))
 
 
 def _lists(inputs: StagingInputs, wishes: Wishes) -> None:

@@ -192,6 +192,21 @@ def last_suggestion(inputs: StagingInputs) -> Suggestion | None:
     return found if found is not None and found.inputs_key == inputs.key else None
 
 
+def post_names(inputs: StagingInputs) -> dict[str, str]:
+    """Names of the city's posts by id."""
+    return dict(zip(inputs.posts["post_id"].astype(str), inputs.posts["name"].astype(str), strict=True))
+
+
+def listed_names(inputs: StagingInputs, shift: ShiftList) -> list[str]:
+    """Name the posts of a list in order; a second unit at a post says so."""
+    names = list(post_names(inputs).values())
+    said: list[str] = []
+    for at, site in enumerate(shift.table.sites):
+        unit = shift.table.sites[:at].count(site) + 1
+        said.append(names[site] + (f", unit {unit}" if unit > 1 else ""))
+    return said
+
+
 def todays_sites(inputs: StagingInputs) -> list[int]:
     """Rows of today's posts in the table of posts, in the order in which they are staffed."""
     ranked = inputs.posts["baseline_rank"].dropna().sort_values()

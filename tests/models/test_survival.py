@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from errors import InvalidInputError
-from models.survival import DE_MAIO_SOURCE, LARSEN_SOURCE, de_maio, larsen
+from models.survival import DE_MAIO_SOURCE, LARSEN_SOURCE, arrest_survival, de_maio, larsen
 
 minutes = st.floats(0, 60)
 
@@ -69,3 +69,22 @@ def test_sources_name_journal_and_year() -> None:
     assert "2003" in DE_MAIO_SOURCE
     assert "1993" in LARSEN_SOURCE
     assert all("Annals of Emergency Medicine" in source for source in (DE_MAIO_SOURCE, LARSEN_SOURCE))
+
+
+@given(minutes, st.none() | minutes)
+def test_a_fire_engine_helps_only_where_it_is_sooner(ambulance: float, engine: float | None) -> None:
+    by_de_maio, by_larsen = arrest_survival([ambulance], engine)
+    first = ambulance if engine is None else min(ambulance, engine)
+    assert by_de_maio[0] == de_maio(first)
+    assert by_larsen[0] == larsen(first, first, ambulance)
+    alone = arrest_survival([ambulance])
+    assert by_de_maio[0] >= alone[0][0]
+    assert by_larsen[0] >= alone[1][0]
+
+
+def test_an_engine_alone_brings_a_defibrillator_but_no_advanced_care() -> None:
+    by_de_maio, by_larsen = arrest_survival([math.inf], 6.0)
+    assert by_de_maio[0] == pytest.approx(0.095, abs=5e-4)
+    assert by_larsen[0] == 0
+    with pytest.raises(InvalidInputError, match="fire engine cannot be negative"):
+        arrest_survival([5.0], -1.0)

@@ -8,7 +8,7 @@ import pytest
 from data.city import City
 from models.plan import make_plan
 from models.scenario import AddPost, MovePost, Scenario, SetUnits
-from pages.parts.shift_card import CardFigure, shift_card
+from pages.parts.shift_card import CardFigure, CardList, shift_card
 
 ROUGH_NAME = 'Bar ["#sys] $x$ *bold* \\ <svg>'
 
@@ -44,3 +44,13 @@ def test_the_card_is_a_pdf_that_grows_with_its_list(city: City, units: int, most
 
 def test_an_empty_plan_still_has_a_map(city: City) -> None:
     assert _card(city, Scenario(city.slug).having(SetUnits(0))).startswith(b"%PDF-")
+
+
+def test_day_and_night_lists_stand_on_the_card(city: City) -> None:
+    plan = make_plan(city.table("posts"), Scenario(city.slug))
+    plain, listed = (
+        shift_card(city, plan, moves=(), figures=(), subtitle="", footer="", caveat="", lists=lists)
+        for lists in ((), (CardList("Day list", (ROUGH_NAME, "B")), CardList("Night list", ("B", "C"))))
+    )
+    assert len(listed) > len(plain)
+    assert len(re.findall(rb"/Type\s*/Page\b", listed)) <= 2
