@@ -18,6 +18,7 @@ from models.trips import DrivenSpeeds
 from pages.parts.staging_fit_view import all_speeds_csv, area_table, speed_table
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario, with_fitted
 from pages.parts.staging_speeds import KEY, hour_words, range_words, source_words, speeds_words
+from pages.parts.staging_world import make_world, plan_week
 from pages.parts.staging_yesterday import keep_yesterday, usual_rule
 from tests.data.fitted_case import fitted_speeds, planted_kph
 from tests.e2e.conftest import PROJECT
@@ -126,6 +127,20 @@ def test_home_is_driven_without_siren(inputs: StagingInputs, unfitted: StagingIn
     assert 1.1 < quiet_s / siren_s < 1.35
     for scenario in (TODAY, FITTED):
         assert unfitted.home_factor(scenario) == unfitted.city.profile.siren_factor
+
+
+def test_simulated_units_drive_at_the_fitted_speeds(inputs: StagingInputs) -> None:
+    scenario = FITTED.having(SetHourOfWeek(RUSH))
+    view, workload = view_scenario(inputs, scenario), inputs.workload(scenario)
+    assert workload is not None
+    world = make_world(inputs, scenario, view)
+    week = plan_week(world, view.plan, scenario, workload)
+    nearest_min = week.travel_min[-len(view.plan.staffed) :, : world.n_cells].min(axis=0)
+    field_s = view.outcome.field_s[world.nodes[: world.n_cells]]
+    np.testing.assert_allclose(nearest_min, (field_s - ACCESS_S) / 60, rtol=1e-4)
+    access_m = view.demand.weight @ view.demand.access_m / view.demand.total
+    assert world.shape.access_min == pytest.approx((ACCESS_S + 0.24 * access_m) / 60)
+    assert week.rules["home_factor"] == inputs.home_factor(scenario)
 
 
 def test_fitted_speeds_are_nearer_to_the_planted_drives(inputs: StagingInputs) -> None:

@@ -13,7 +13,7 @@ from models.staging import merged_field
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario
 from pages.parts.staging_simulate import JOB_KEY as SIMULATION_KEY
 from pages.parts.staging_simulate import SimulatedWeeks, simulation_table, thin_table
-from pages.parts.staging_suggest import JOB_KEY as SUGGESTION_KEY
+from pages.parts.staging_suggest_work import JOB_KEY as SUGGESTION_KEY
 from pages.parts.staging_suggest_work import reach_matrix
 from pages.parts.staging_world import make_world, plan_week
 from tests.e2e.conftest import PROJECT
