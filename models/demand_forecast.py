@@ -211,7 +211,7 @@ def fit_rates(
     near = csr_array(eye_array(past.n_cells)) if cells is None else cells
     hours = hour_kernel(past.hour_of_week, hour_sd)
     seen = ~np.isnan(past.counts)
-    counts = np.where(seen, past.counts, 0).astype(np.float64)
+    counts = np.where(seen, past.counts, np.float32(0))
     age = target - (past.first_week + np.arange(past.n_weeks))
     weight = 0.5 ** (age / SHARE_HALF_LIFE_WEEKS)
     # Weighted counts vary less than Poisson; scaled so that mean and variance agree again (Kish 1965), they
@@ -220,8 +220,8 @@ def fit_rates(
 
     shares = _shares(counts, seen, weight, near=near, hours=hours)
     level, base = shares.level, np.outer(shares.hour, shares.cell)
-    exposure = np.tensordot(weight * level, seen.astype(float), 1)
-    own, expected = np.tensordot(weight, counts, 1), base * exposure
+    exposure = np.einsum("w,whc->hc", weight * level, seen)
+    own, expected = np.einsum("w,whc->hc", weight, counts), base * exposure
     a = fit_shape(own, expected)
     around, expected = a + _smooth(own, hours, near), a + _smooth(expected, hours, near)
     mean = base * around / expected
@@ -305,17 +305,16 @@ def _shares(
     n_weeks, n_slots, n_cells = counts.shape
     hour_share, hour_variance = np.full(n_slots, 1 / n_slots), np.zeros(n_slots)
     cell_share, cell_variance = np.full(n_cells, 1 / n_cells), np.zeros(n_cells)
-    known = seen.astype(float)
     by_hour = np.einsum("w,whc->h", weight, counts)
     by_cell = np.einsum("w,whc->c", weight, counts)
-    by_week = counts.sum(axis=(1, 2))
+    by_week = counts.sum(axis=(1, 2), dtype=np.float64)
     level = np.zeros(n_weeks)
     for _ in range(SHARE_ROUNDS):
-        open_hours = known @ cell_share  # (n_weeks, n_slots): share of the cells that were recorded
+        open_hours = np.einsum("whc,c->wh", seen, cell_share)  # (n_weeks, n_slots): share of the cells that were recorded
         level = by_week / np.maximum(open_hours @ hour_share, 1e-12)
         hour_exposure = np.einsum("w,wh->h", weight * level, open_hours)
         hour_share, hour_variance = _share(by_hour, hour_exposure, hours)
-        cell_exposure = np.einsum("w,whc,h->c", weight * level, known, hour_share)
+        cell_exposure = np.einsum("wh,whc->c", np.outer(weight * level, hour_share), seen)
         cell_share, cell_variance = _share(by_cell, cell_exposure, near)
     return _Shares(hour_share, hour_variance, cell_share, cell_variance, level)
 
@@ -341,9 +340,9 @@ def _next_level(
 
     Weeks with hardly a record are left out.
     """
-    part = np.tensordot(seen.astype(float), base, 2)
+    part = np.einsum("whc,hc->w", seen, base)
     known = part > 0.1
-    values, total = level[known], counts.sum(axis=(1, 2))[known]
+    values, total = level[known], counts.sum(axis=(1, 2), dtype=np.float64)[known]
     if not len(values):
         raise InvalidInputError("Demand cannot be forecast: no week has a tenth of its hours recorded")
     best, spread, error = float(values.mean()), 0.0, np.inf
@@ -378,7 +377,7 @@ def _extra(
     weight: FloatArray,
 ) -> float:
     """Relative variance of the city's hours around their rate beyond Poisson, by moments."""
-    mean = level[:, None] * np.einsum("whc,hc->wh", seen.astype(float), base)
-    total = counts.sum(axis=2)
+    mean = level[:, None] * np.einsum("whc,hc->wh", seen, base)
+    total = counts.sum(axis=2, dtype=np.float64)
     over = ((total - mean) ** 2 - mean) * weight[:, None]
     return max(float(over.sum() / max(float((mean**2 * weight[:, None]).sum()), 1e-12)), 0.0)
