@@ -32,7 +32,7 @@ ROWS = (
     ("utilisation", "Units busy", "lower", 100, "%.0f %%"),
     ("thin_share", "Time 0 or 1 free", "lower", 100, "%.1f %%"),
 )
-ROW_PX = 28
+ROW_PX = 25
 WHAT_IT_DOES = (
     "Plays whole weeks call by call: the nearest free unit answers, also on its way home; calls wait when "
     "none is free; units take people to hospital. Both plans meet the same calls under the same rules."
@@ -52,7 +52,7 @@ class SimulatedWeeks:
     today, scenario
         Figures; the same object where nothing differs.
     worst
-        Neighborhood that is reached worst on either side; empty where no neighborhood has enough calls.
+        Neighborhood that is reached worst on each side, with its calls; empty where none has enough.
     thin
         Thin minutes of one week of the scenario.
     """
@@ -71,13 +71,13 @@ def simulate_view(
     inputs: StagingInputs, state: ScenarioState, view: StagingView, baseline: StagingView
 ) -> None:
     """Show the controls, the progress, the result of the last simulation, and the check of yesterday."""
-    left, middle, right = st.columns([1.2, 0.9, 1.1], gap="small", vertical_alignment="bottom")
+    left, middle, right = st.columns([1.2, 0.9, 1.1], gap="small", vertical_alignment="center")
     count = left.segmented_control(
         "Weeks to simulate",
         CHOICES,
         default=CHOICES[1],
         key="staging.replications",
-        help="More weeks, closer.",
+        label_visibility="collapsed",
     )
     with middle:
         against = rules_popover(inputs, state)
@@ -176,7 +176,8 @@ def _worst(inputs: StagingInputs, result: Replications, areas: list[int]) -> tup
     if not called:
         return result, ""
     found, area = with_worst_area(result, called)
-    return found, str(inputs.regions["name"].iloc[area])
+    calls = result.figures[f"area_calls_{area}"].sum()
+    return found, f"{inputs.regions['name'].iloc[area]} ({calls:,.0f} calls)"
 
 
 def _show_both(result: SimulatedWeeks, scenario: Scenario, inputs: StagingInputs) -> None:
