@@ -30,9 +30,9 @@ def compare_view(
             pd.DataFrame(
                 [
                     ("Every unit free", *(f"{v.outcome.coverage.share.value:.1%}" for v in (baseline, view))),
-                    ("  worst neighborhood", *(_worst(inputs, v) for v in (baseline, view))),
+                    ("  worst area", *(_worst(inputs, v) for v in (baseline, view))),
                     ("Expected cover", *(_expected(v, workload) for v in (baseline, view))),
-                    ("Queue (hypercube)", *(_queue(v) for v in (baseline, view))),
+                    ("Queue", *(_queue(v) for v in (baseline, view))),
                     ("Simulated weeks", *_simulated(inputs, state)),
                 ],
                 columns=["by", "today", "scenario"],
@@ -40,14 +40,14 @@ def compare_view(
             hide_index=True,
             row_height=30,
             column_config={
-                "by": st.column_config.TextColumn("By", width=150),
-                "today": st.column_config.TextColumn("Today", width=105),
-                "scenario": st.column_config.TextColumn("Scenario", width=105),
+                "by": st.column_config.TextColumn("By", width=116),
+                "today": st.column_config.TextColumn("Today", width=124),
+                "scenario": st.column_config.TextColumn("Scenario", width=124),
             },
         )
         note(
             "Every unit free: the nearest post is always manned. Expected cover (MEXCLP): each unit is busy "
-            "by itself, all alike; a call that waits is lost. Queue: units are busy unequally and together, "
+            "by itself, all alike; a call that waits is lost. Queue (hypercube): units are busy unequally and together, "
             "calls wait, but each call keeps its unit equally long, and rates never change. "
             "Simulated: the week's rhythm, drives from where units are, hospitals. Where they differ, "
             "believe the one that leaves least out."

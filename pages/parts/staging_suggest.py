@@ -29,8 +29,11 @@ from pages.parts.staging_suggest_work import (
 )
 from pages.parts.staging_yesterday import warn_of_yesterday
 
-ROW_PX = 28
-DEMAND_NAMES = {"calls": "calls", "priority": "first-priority calls", "population": "people"}
+ROW_PX, HEADER_PX = 22, 39
+LEAST_GAIN_PTS = 0.05
+"""A move that brings less than this is not worth a word."""
+
+DEMAND_NAMES = {"calls": "calls", "priority": "priority", "population": "people"}
 
 
 def suggest_view(inputs: StagingInputs, state: ScenarioState, view: StagingView) -> None:
@@ -92,23 +95,20 @@ def _show(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> Non
     )
     if both:
         with tabs[0]:
-            _show_both(inputs, state, found)
+            _show_both(inputs, found)
     for tab, shift in zip(tabs[both:], found.lists, strict=False):
         with tab:
             _show_list(inputs, shift)
-            if not both:
-                _use(inputs, state, shift, "Use this list")
+            _use(inputs, state, shift, f"Use the {shift.name.lower()} list" if both else "Use this list")
     with tabs[-2]:
         _show_reached(inputs, found.lists)
     with tabs[-1]:
         note(wishes_words(inputs, found.wishes))
         for shift in found.lists:
             note(list_words(inputs, shift))
-        if found.lists[0].beyond:
-            note(f"Beyond any post, whatever the list: {', '.join(found.lists[0].beyond)}.")
 
 
-def _show_both(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> None:
+def _show_both(inputs: StagingInputs, found: Suggestion) -> None:
     day, night = found.lists
     posts = {shift.name: listed_names(inputs, shift) for shift in found.lists}
     total = {shift.name: shift.table.total for shift in found.lists}
@@ -133,11 +133,11 @@ def _show_both(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -
         height=_table_px(len(day.table.levels), most=8),
         column_config={
             "free": st.column_config.NumberColumn("Free", width=40, help="With so many units free …"),
-            "day": st.column_config.TextColumn(f"Day, {day.words}", width=112),
+            "day": st.column_config.TextColumn("Day", width=112, help=day.words),
             "day_reach": st.column_config.NumberColumn(
                 "Reach", format="%.1f", width=50, help="Percent of the calls of these hours in time."
             ),
-            "night": st.column_config.TextColumn(f"Night, {night.words}", width=112),
+            "night": st.column_config.TextColumn("Night", width=112, help=night.words),
             "night_reach": st.column_config.NumberColumn(
                 "Reach", format="%.1f", width=50, help="Percent of the calls of these hours in time."
             ),
@@ -148,14 +148,11 @@ def _show_both(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -
         for shift, others in ((day, posts[night.name]), (night, posts[day.name]))
         if set(posts[shift.name]) - set(others)
     ]
-    note(" ".join(only) or "Both lists hold the same posts; only their order can differ.")
+    hours = f"Day {day.words}, night {night.words}."
+    same = "Both lists hold the same posts; only their order can differ."
+    note(f"{hours} {' '.join(only) or same}")
     if inputs.days is None:
         note("The calls carry no time: the two lists differ by driving speeds only.")
-    left, right = st.columns(2, gap="small")
-    with left:
-        _use(inputs, state, day, "Use the day list")
-    with right:
-        _use(inputs, state, night, "Use the night list")
 
 
 def _show_list(inputs: StagingInputs, shift: ShiftList) -> None:
@@ -279,10 +276,12 @@ def list_words(inputs: StagingInputs, shift: ShiftList) -> str:
         f"({', '.join(names[site] for site in step.entered)} for "
         f"{', '.join(names[site] for site in step.left)})"
         for step in shift.moves[1:]
-        if step.gain > 1e-9 * total
+        if 100 * step.gain / total >= LEAST_GAIN_PTS
     ]
     if steps:
         words.append(f"From today's posts, every unit free: {'; '.join(steps)}.")
+    if shift.beyond:
+        words.append(f"Beyond any post, whatever the list: {', '.join(shift.beyond)}.")
     return " ".join(words)
 
 
@@ -291,4 +290,4 @@ def _worst_words(reached: Reached) -> str:
 
 
 def _table_px(rows: int, *, most: int) -> int:
-    return ROW_PX * (min(rows, most) + 1) + 10
+    return ROW_PX * min(rows, most) + HEADER_PX

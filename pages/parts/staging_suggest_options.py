@@ -13,7 +13,7 @@ from pages.parts.staging_inputs import StagingInputs
 from pages.parts.staging_suggest_work import Wishes, post_names, todays_sites
 
 ANY_NUMBER = "any"
-LISTS = ("One list", "Day and night")
+LISTS = ("One", "Day and night")
 ROOM = (1, 2, 3)
 
 
@@ -58,14 +58,7 @@ def wishes_control(inputs: StagingInputs, units: int) -> Wishes:
                 on_change=lambda: _save(inputs, max_moves=_number(st.session_state["suggest.moves"])),
                 help="A list that keeps most of today's posts is easier to begin with.",
             )
-        st.session_state["suggest.lift"] = wishes.lift_worst
-        st.toggle(
-            "Lift the worst neighborhood first",
-            key="suggest.lift",
-            on_change=lambda: _save(inputs, lift_worst=st.session_state["suggest.lift"]),
-            help="With all units free, the neighborhood reached least (of those that posts can reach) gets "
-            "the largest share possible; then the list reaches as much as it can. Its price is told.",
-        )
+        _switches(inputs, wishes)
     return current_wishes(inputs)
 
 
@@ -125,9 +118,12 @@ def _lists(inputs: StagingInputs, wishes: Wishes) -> None:
 
 def _posts(inputs: StagingInputs, wishes: Wishes) -> None:
     names = post_names(inputs)
-    for field, label, words in (
-        ("must", "Must-have posts", "Each gets a unit."),
-        ("barred", "Posts not allowed", "None of them gets a unit."),
+    for column, field, label, words in zip(
+        st.columns(2, gap="small"),
+        ("must", "barred"),
+        ("Must-have posts", "Not allowed"),
+        ("Each gets a unit.", "None of them gets a unit."),
+        strict=True,
     ):
         key = f"suggest.{field}"
         st.session_state[key] = [post_id for post_id in getattr(wishes, field) if post_id in names]
@@ -135,7 +131,7 @@ def _posts(inputs: StagingInputs, wishes: Wishes) -> None:
         def changed(field: str = field, key: str = key) -> None:
             _save(inputs, **{field: tuple(st.session_state[key])})
 
-        st.multiselect(
+        column.multiselect(
             label,
             list(names),
             format_func=names.__getitem__,
@@ -144,14 +140,28 @@ def _posts(inputs: StagingInputs, wishes: Wishes) -> None:
             on_change=changed,
             help=words,
         )
-    st.session_state["suggest.first"] = wishes.must_first
-    st.toggle(
-        "Fill must-have posts first",
-        key="suggest.first",
-        disabled=not wishes.must,
-        on_change=lambda: _save(inputs, must_first=st.session_state["suggest.first"]),
-        help="Then they are the last to stand empty. Else they are in the list, at any place.",
-    )
+
+
+def _switches(inputs: StagingInputs, wishes: Wishes) -> None:
+    left, right = st.columns(2, gap="small")
+    with left:
+        st.session_state["suggest.first"] = wishes.must_first
+        st.toggle(
+            "Must-have first",
+            key="suggest.first",
+            disabled=not wishes.must,
+            on_change=lambda: _save(inputs, must_first=st.session_state["suggest.first"]),
+            help="Then they are the last to stand empty. Else they are in the list, at any place.",
+        )
+    with right:
+        st.session_state["suggest.lift"] = wishes.lift_worst
+        st.toggle(
+            "Lift the worst area",
+            key="suggest.lift",
+            on_change=lambda: _save(inputs, lift_worst=st.session_state["suggest.lift"]),
+            help="With all units free, the neighborhood reached least (of those that posts can reach) gets "
+            "the largest share possible; then the list reaches as much as it can. Its price is told.",
+        )
 
 
 def _save(inputs: StagingInputs, **changes: Any) -> None:  # noqa: ANN401

@@ -24,7 +24,7 @@ def survival_view(view: StagingView, baseline: StagingView) -> None:
         help="Often the fire engine is there first. Crescent has no fire stations: its time is yours to set.",
     )
     engine = right.number_input(
-        "Engine there, min from call",
+        "Engine there, min",
         1.0,
         20.0,
         value=ENGINE_MIN,

@@ -46,9 +46,10 @@ def test_a_suggested_list_can_be_used(demo_city_dir: Path, monkeypatch: pytest.M
     assert not app.exception
     found = app.session_state[SUGGESTION_KEY].result
     assert found is not None
-    covered = [level.covered for level in found.table.levels]
+    (listed,) = found.lists
+    covered = [level.covered for level in listed.table.levels]
     assert covered == sorted(covered)
-    assert all(level.covered <= level.free_covered + 1e-9 for level in found.table.levels)
+    assert all(level.covered <= level.free_covered + 1e-9 for level in listed.table.levels)
     _press(app, "Use this list")
     (change,) = app.session_state["scenario.demo"].changes
     assert isinstance(change, SetOrder)
