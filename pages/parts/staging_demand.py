@@ -247,12 +247,12 @@ def _verdict(skill: pd.DataFrame, scale: str) -> str:
 def _skill_table(skill: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         {
-            "scale": skill["scale"].map({CELL: "Hexagon", CITY: "City"}) + ", hour",
-            "other": skill["other"].map({"planners": "Planners' rule", "all weeks": "All weeks"}),
+            "scale": skill["scale"].map({CELL: "Hexagon", CITY: "City"}),
+            "other": skill["other"].map({"planners": "Planners", "all weeks": "All weeks"}),
             "crps": [f"{a:.3g} / {b:.3g}" for a, b in zip(skill["crps"], skill["other_crps"], strict=True)],
             "skill": [
-                f"{100 * s:.1f} % ({100 * low / o:.1f} to {100 * high / o:.1f})"
-                for s, low, high, o in zip(
+                f"{100 * share:.1f} ± {100 * (high - low) / 2 / other:.1f} %"
+                for share, low, high, other in zip(
                     skill["skill"], skill["gain_low"], skill["gain_high"], skill["other_crps"], strict=True
                 )
             ],
@@ -264,11 +264,13 @@ def _skill_table(skill: pd.DataFrame) -> None:
         hide_index=True,
         row_height=30,
         column_config={
-            "scale": st.column_config.TextColumn("By", width=84),
-            "other": st.column_config.TextColumn("Against", width=92),
-            "crps": st.column_config.TextColumn("CRPS / its", width=96, help="In calls; less is better."),
-            "skill": st.column_config.TextColumn("Less error", width=130, help="With its 95 % interval."),
-            "verdict": st.column_config.TextColumn("It is", width=76),
+            "scale": st.column_config.TextColumn("By hour", width=64),
+            "other": st.column_config.TextColumn("Against", width=66),
+            "crps": st.column_config.TextColumn(
+                "CRPS / its", width=98, help="Mean error of the forecast distribution, in calls."
+            ),
+            "skill": st.column_config.TextColumn("Less error", width=82, help="With its 95 % interval."),
+            "verdict": st.column_config.TextColumn("It is", width=56),
         },
     )
     first = skill[skill["other"] == "planners"].set_index("scale")
