@@ -158,7 +158,7 @@ def _speeds(fitted: FittedSpeeds) -> None:
         },
     )
     note(
-        "km/h with siren over the week as it was driven; without siren and by hour in the table below. "
+        "km/h with siren over the week as it was driven; without siren and by hour in the file below. "
         f"At the ends of a drive {fitted.access_s:.0f} s ({fitted.access_low_s:.0f} to "
         f"{fitted.access_high_s:.0f})."
         + (f" Hardly driven, so near what was assumed: {', '.join(tied)}." if tied else "")
