@@ -68,7 +68,8 @@ class MapPost:
 class MapArea:
     """A filled shape: shapely polygons in degrees, colours as ``#rrggbb``; drawn in the order given.
 
-    An area with a ``legend`` text stands in the legend.
+    An area with a ``legend`` text stands in the legend. A ``lasting`` one stays in view above all others
+    while a post is dragged.
     """
 
     name: str
@@ -77,6 +78,7 @@ class MapArea:
     line: str = ""
     fill_opacity: float = 0.35
     legend: str = ""
+    lasting: bool = False
 
 
 @dataclass(frozen=True)
@@ -296,6 +298,7 @@ def _encode_area(area: MapArea) -> dict[str, Any]:
         "line": area.line,
         "opacity": area.fill_opacity,
         "legend": area.legend,
+        "lasting": area.lasting,
         **pack_rings(area.geometry),
     }
 

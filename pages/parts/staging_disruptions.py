@@ -141,7 +141,9 @@ def _drawn(inputs: StagingInputs, entries: Sequence[Closure | Flood], colour: st
     streets = inputs.city.areas("streets")
     chosen = np.logical_or.reduce([entry.select(streets) for entry in entries])
     lines = shapely.union_all(streets.geometry.to_numpy()[chosen])
-    return MapArea(words, shapely.buffer(lines, DRAWN_DEG, quad_segs=2), colour, colour, 0.9, words)
+    return MapArea(
+        words, shapely.buffer(lines, DRAWN_DEG, quad_segs=2), colour, colour, 0.9, words, lasting=True
+    )
 
 
 def _sources(inputs: StagingInputs, entries: Sequence[Closure | Flood]) -> str:

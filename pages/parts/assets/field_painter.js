@@ -22,8 +22,8 @@ export class FieldPainter {
   }
 
   setAreas(areas) {
-    this.areas = areas.map(({ rings, quantum, origin, fill, line, opacity }) => ({
-      path: decodeRings(rings, quantum, origin, this.projection), fill, line, opacity,
+    this.areas = areas.map(({ rings, quantum, origin, fill, line, opacity, lasting }) => ({
+      path: decodeRings(rings, quantum, origin, this.projection), fill, line, opacity, lasting,
     }));
   }
 
@@ -41,20 +41,25 @@ export class FieldPainter {
     this.heat?.draw(context, view, ratio);
     view.apply(context, ratio);
     const showLive = live?.shown && live.seconds;
+    this.#drawAreas(context, view, this.areas.filter(({ lasting }) => !lasting), showLive);
+    if (showLive) this.#drawLive(context, view, live);
+    this.#drawAreas(context, view, this.areas.filter(({ lasting }) => lasting), false);
+  }
+
+  #drawAreas(context, view, areas, faint) {
     const px = 1 / view.scale;
     context.lineJoin = "round";
-    for (const { path, fill, line, opacity } of this.areas) {
-      context.globalAlpha = opacity * (showLive ? AREA_OPACITY_WHILE_LIVE : 1);
+    for (const { path, fill, line, opacity } of areas) {
+      context.globalAlpha = opacity * (faint ? AREA_OPACITY_WHILE_LIVE : 1);
       context.fillStyle = fill;
       context.fill(path, "evenodd");
-      if (!line || showLive) continue;
+      if (!line || faint) continue;
       context.globalAlpha = 0.9;
       context.strokeStyle = line;
       context.lineWidth = 1.25 * px;
       context.stroke(path);
     }
     context.globalAlpha = 1;
-    if (showLive) this.#drawLive(context, view, live);
   }
 
   // Each street in the colour of the first threshold within which both its ends are reached.
