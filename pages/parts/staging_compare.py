@@ -47,8 +47,8 @@ def compare_view(
         )
         note(
             "Every unit free: the nearest post is always manned. Expected cover (MEXCLP): each unit is busy "
-            "by itself, all alike; a call that waits is lost. Queue (hypercube): units are busy unequally and together, "
-            "calls wait, but each call keeps its unit equally long, and rates never change. "
+            "by itself, all alike; a call that waits is lost. Queue (hypercube): units are busy unequally "
+            "and together, calls wait, but each call keeps its unit equally long, and rates never change. "
             "Simulated: the week's rhythm, drives from where units are, hospitals. Where they differ, "
             "believe the one that leaves least out."
         )

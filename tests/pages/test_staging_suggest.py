@@ -130,7 +130,7 @@ def test_options_are_kept_while_other_views_are_shown(
     assert button.disabled
     assert "both must-have and not allowed" in " ".join(str(w.value) for w in app.warning)
     app.multiselect(key="suggest.barred").set_value([second]).run()
-    app.toggle(key="suggest.lift").set_value(True).run()  # noqa: FBT003
+    app.toggle(key="suggest.lift").set_value(True).run()
     app.session_state["staging.view"] = "Plan"
     app.run()
     app.session_state["staging.view"] = "Suggest"

@@ -137,16 +137,17 @@ def test_the_compare_view_shows_every_instrument(
 ) -> None:
     app = _app(demo_city_dir, monkeypatch, "Compare")
     assert not app.exception
-    table = next(frame.value for frame in app.dataframe if "by" in frame.value)
-    assert table["by"].tolist() == [
-        "Every unit free",
-        "Expected cover",
-        "Queue (hypercube)",
-        "Simulated weeks",
-        "Cardiac arrest: survive",
-    ]
-    free, expected, queue = (float(value.rstrip("%")) for value in table["today"][:3])
+    shares, arrests = (frame.value for frame in app.dataframe if "by" in frame.value)
+    labels = ["Every unit free", "  worst area", "Expected cover", "Queue", "Simulated weeks"]
+    assert shares["by"].tolist() == labels
+    free, expected, queue = (float(shares["today"].iloc[at].rstrip("%")) for at in (0, 2, 3))
     assert free > expected
     assert free > queue
-    survive = float(table["today"].iloc[4].rstrip("%"))
-    assert 0 < survive < 20
+    assert arrests["by"].tolist() == ["De Maio 2003", "Larsen 1993"]
+    de_maio, larsen = (float(value.rstrip("%")) for value in arrests["today"])
+    assert 0 < de_maio < 20 < larsen < 67
+    app.segmented_control(key="staging.defibrillator").set_value("Fire engine").run()
+    app.number_input(key="staging.engine_min").set_value(3.0).run()
+    sooner = [frame.value for frame in app.dataframe if "by" in frame.value][1]["today"]
+    assert float(sooner.iloc[0].rstrip("%")) > de_maio
+    assert float(sooner.iloc[1].rstrip("%")) > larsen
