@@ -25,7 +25,7 @@ CHOICES = (50, 200, 1000)
 ROWS = (
     ("within_target", "In time", "higher", 100, "%.1f %%"),
     (FIRST, "{first} in time", "higher", 100, "%.1f %%"),
-    (WORST, "Worst neighborhood", "higher", 100, "%.1f %%"),
+    (WORST, "Worst area", "higher", 100, "%.1f %%"),
     ("response_min", "Response, mean", "lower", 1, "%.1f min"),
     ("response_p90_min", "Response, 90th", "lower", 1, "%.1f min"),
     ("waited", "Calls that wait", "lower", 100, "%.1f %%"),
@@ -193,10 +193,10 @@ def _show_both(result: SimulatedWeeks, scenario: Scenario, inputs: StagingInputs
         row_height=ROW_PX,
         height=ROW_PX * (len(table) + 1) + 10,
         column_config={
-            "figure": st.column_config.TextColumn("A week", width=122),
-            "today": st.column_config.TextColumn(before, width=96),
-            "scenario": st.column_config.TextColumn(now, width=96),
-            "verdict": st.column_config.TextColumn("So it is", width=84),
+            "figure": st.column_config.TextColumn("A week", width=104),
+            "today": st.column_config.TextColumn(before, width=90),
+            "scenario": st.column_config.TextColumn(now, width=90),
+            "verdict": st.column_config.TextColumn("So it is", width=86),
         },
     )
     note(_words(result))
@@ -208,7 +208,7 @@ def _words(result: SimulatedWeeks) -> str:
     words = [
         f"Mean of {result.replications} weeks with its 95 % interval"
         + ("; both met the same calls, the verdict is on the paired differences." if compared else "."),
-        *([f"Worst neighborhood: {', then '.join(names)}."] if names else []),
+        *([f"Worst area: {', then '.join(names)}."] if names else []),
     ]
     lost = max(side.interval("unserved").mean for side in (result.today, result.scenario))
     if lost > 0:

@@ -55,7 +55,7 @@ def test_rules_are_chosen_simulated_and_compared_with_the_plain_ones(
     assert result.against == "rules"
     table = simulation_table(result, first="Code 3").set_index("figure")
     assert table.loc["Code 3 in time", "verdict"] == "better"
-    assert "Worst neighborhood" in table.index
+    assert "Worst area" in table.index
     app.radio(key="staging.rules.queue").set_value("longest").run()
     assert app.session_state["scenario.demo"].changes == ()
     assert any("another scenario" in str(warning.value) for warning in app.warning)
