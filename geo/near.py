@@ -119,6 +119,46 @@ def _backwards(network: RoadNetwork) -> BoolArray:
     return np.asarray(from_v < from_u, dtype=np.bool_)
 
 
+def along_streets(network: RoadNetwork, *, step_m: float) -> tuple[OnStreet, FloatArray]:
+    """Put points at even steps on all walkable streets, to add things up along them.
+
+    Parameters
+    ----------
+    step_m
+        Metres between points at most; every street has one at least.
+
+    Returns
+    -------
+    points, metres
+        The points, in the middle of their piece of street, and (n,) metres of each piece.
+
+    Raises
+    ------
+    InvalidInputError
+        If the step is not above zero.
+    """
+    if not (np.isfinite(step_m) and step_m > 0):
+        raise InvalidInputError("step_m must be a number of metres above zero")
+    kept = np.flatnonzero(walkable(network))
+    length = network.length_m[kept]
+    pieces = np.maximum(np.ceil(length / step_m), 1).astype(np.int64)
+    edge = np.repeat(kept, pieces)
+    number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    along_m = (number + 0.5) * np.repeat(length / pieces, pieces)
+    lines = network.lines_m[edge]
+    # A line may be drawn from either end of its street.
+    starts = shapely.get_coordinates(shapely.get_point(lines, 0))
+    from_u, from_v = (
+        np.hypot(*(network.node_xy_m[ends] - starts).T)
+        for ends in (network.edge_u[edge], network.edge_v[edge])
+    )
+    share = along_m / np.maximum(network.length_m[edge], LEAST_M)
+    share = np.where(from_v < from_u, 1 - share, share)
+    at = shapely.line_interpolate_point(lines, share, normalized=True)
+    points = OnStreet(edge, along_m, np.zeros(len(edge)), shapely.get_coordinates(at))
+    return points, np.repeat(length / pieces, pieces)
+
+
 def near_pairs(
     network: RoadNetwork,
     from_lon: npt.ArrayLike,

@@ -49,6 +49,7 @@ __all__ = (
     "blocks",
     "calibration",
     "cross_k",
+    "expectations",
     "expected_by_block",
     "funnel_limits",
     "negative_binomial",
@@ -59,8 +60,9 @@ __all__ = (
 
 SCREEN_OVER, SCREEN_SURE = 1.0, 0.8
 NAME_OVER, NAME_SURE = 1.5, 0.95
-FALSE_SHARE = 0.05
+FALSE_SHARE = 0.1
 """Stated share of false names: P(RR > 1.5) leaves less for each, and q must not be above it."""
+LEAST_EXPECTED = 1e-6
 FIRST_DRAWS = 5
 """Allocations of the first fit, which finds the outlets that set no standard for others."""
 
@@ -148,7 +150,7 @@ class Disproportion:
         return np.nan_to_num(self.p_over(threshold)) > NAME_SURE
 
     def names(self, threshold: float = NAME_OVER) -> BoolArray:
-        """(n,) sure to be over the threshold, and beyond what ordinary outlets show: q at most 0.05."""
+        """(n,) sure to be over the threshold, and beyond what ordinary outlets show: q at most 0.1."""
         return self.sure(threshold) & (np.nan_to_num(self.q, nan=1.0) <= FALSE_SHARE)
 
     @property
@@ -171,7 +173,7 @@ def analyse(
 ) -> Disproportion:
     """Analyse every allocation and pool them.
 
-    Outlets that stand out in a first fit (q at most 0.05) are held out of the second, so that they do not
+    Outlets that stand out in a first fit (q at most 0.1) are held out of the second, so that they do not
     widen what passes for ordinary in the test; they are judged all the same. The prior of the posterior is
     the spread of all outlets, them included: it is about any outlet's multiplier, ordinary or not. Categories
     enter the regression as indicators.
@@ -212,34 +214,96 @@ def analyse(
     >>> np.flatnonzero(found.named).tolist(), found.words[0]
     ([0], 'All outlets are of one category (bar): no comparison between categories.')
     """
+    case = _prepare(counts, exposure, covariates, block, category, door=door, names=names, reason=reason)
+    result, blame = None, case.blame
+    if case.data is not None:
+        result = case.data.judge(seed)
+        blame = "" if result else "the regression did not settle in most allocations"
+    why = case.reasons.copy()
+    why[case.where] = blame
+    if result is None:
+        words = (*case.words, f"No outlet is judged: {blame}.")
+        return _unjudged(case.labels, tuple(why), case.counts, words)
+    observed = case.counts.mean(axis=0)
+    return _placed(
+        result, case.labels, tuple(why), where=case.where, observed=observed, words=list(case.words)
+    )
+
+
+def expectations(
+    counts: npt.ArrayLike,
+    exposure: npt.ArrayLike,
+    covariates: npt.ArrayLike,
+    block: Sequence[object],
+    category: Sequence[object],
+    *,
+    door: Sequence[object],
+    names: Sequence[str],
+    reason: Sequence[str] | None = None,
+) -> FloatArray:
+    """(n,) what is expected of each outlet from others like it, above zero, mean over allocations.
+
+    Parameters are those of `analyse`. An outlet that cannot be judged gets the median of those that can;
+    where none can, each gets the mean of the counts.
+    """
+    case = _prepare(counts, exposure, covariates, block, category, door=door, names=names, reason=reason)
+    mean = np.full(len(case.labels), max(float(case.counts.mean()), LEAST_EXPECTED))
+    if case.data is not None:
+        found = case.data.expected(case.counts[:, case.where], np.ones(len(case.where), dtype=bool)).mean
+        settled = np.isfinite(found).all(axis=1)
+        if settled.any():
+            judged = np.maximum(found[settled].mean(axis=0), LEAST_EXPECTED)
+            mean[:] = np.median(judged)
+            mean[case.where] = judged
+    return mean
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What was given, checked: outlets that can be judged, by label, and why others cannot.
+
+    ``where`` are the positions of those that can, in the order of their labels; ``blame`` is why none can.
+    """
+
+    counts: IntArray
+    labels: tuple[str, ...]
+    reasons: npt.NDArray[np.object_]
+    where: IntArray
+    blame: str
+    words: tuple[str, ...]
+    data: "_Data | None"
+
+
+def _prepare(
+    counts: npt.ArrayLike,
+    exposure: npt.ArrayLike,
+    covariates: npt.ArrayLike,
+    block: Sequence[object],
+    category: Sequence[object],
+    *,
+    door: Sequence[object],
+    names: Sequence[str],
+    reason: Sequence[str] | None,
+) -> _Case:
     y, hours, x, labels = checked(counts, exposure, covariates, names, (block, category, door))
-    order = np.argsort(np.array(labels), kind="stable")
-    given = np.array([""] * len(labels) if reason is None else [str(why) for why in reason], dtype=object)
-    why = given[order]
+    why = np.array([""] * len(labels) if reason is None else [str(given) for given in reason], dtype=object)
     for blame, absent in (
         ("no exposure: its open hours add up to zero or are not known", ~(np.isfinite(hours) & (hours > 0))),
         ("its category is missing", np.array([missing(kind) for kind in category], dtype=bool)),
         ("it lies in no block of the city", np.array([missing(cell) for cell in block], dtype=bool)),
         *((f"{name} is not known", ~np.isfinite(x[:, column])) for column, name in enumerate(names)),
     ):
-        why = np.where((why == "") & absent[order], blame, why)
-    sorted_block = np.array([str(cell) for cell in block], dtype=object)[order]
-    at = np.flatnonzero(why == "")
-    blame = not_enough(y[:, order[at]], sorted_block[at])
-    words: list[str] = []
-    result = None
-    if not blame:
-        kinds = [str(category[i]) for i in order[at]]
-        design, design_names, words = with_category(x[order[at]], names, kinds)
-        data = _Data(y[:, order[at]], hours[order[at]], design, sorted_block[at], tuple(design_names), kinds)
-        result = data.judge(seed)
-        blame = "" if result else "the regression did not settle in most allocations"
-    why[at] = blame
-    reasons = np.empty(len(labels), dtype=object)
-    reasons[order] = why
-    if result is None:
-        return _unjudged(labels, tuple(reasons), y, (*words, f"No outlet is judged: {blame}."))
-    return _placed(result, labels, tuple(reasons), where=order[at], observed=y.mean(axis=0), words=words)
+        why = np.where((why == "") & absent, blame, why)
+    order = np.argsort(np.array(labels), kind="stable")
+    where = order[why[order] == ""]
+    blocks_of = np.array([str(cell) for cell in block], dtype=object)[where]
+    blame = not_enough(y[:, where], blocks_of)
+    if blame:
+        return _Case(y, labels, why, where, blame, (), None)
+    kinds = [str(category[i]) for i in where]
+    design, design_names, words = with_category(x[where], names, kinds)
+    data = _Data(y[:, where], hours[where], design, blocks_of, tuple(design_names), kinds)
+    return _Case(y, labels, why, where, "", tuple(words), data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,13 +320,13 @@ class _Data:
     def judge(self, seed: int) -> "_Result | None":
         ordinary = np.ones(len(self.exposure), dtype=bool)
         few = self.counts[np.unique(np.linspace(0, len(self.counts) - 1, FIRST_DRAWS).astype(int))]
-        first = self._expected(few, ordinary)
+        first = self.expected(few, ordinary)
         settled = np.isfinite(first.alpha)
         if not settled.any():
             return None
         p = pooled_p(upper_tail(few[settled], first.mean[settled], first.alpha[settled, None]))
         ordinary = benjamini_hochberg(p) > FALSE_SHARE
-        found = self._expected(self.counts, ordinary)
+        found = self.expected(self.counts, ordinary)
         settled = np.isfinite(found.alpha)
         if 2 * settled.sum() < len(settled):
             return None
@@ -281,7 +345,7 @@ class _Data:
             words=found.words,
         )
 
-    def _expected(self, counts: IntArray, ordinary: BoolArray) -> Expected:
+    def expected(self, counts: IntArray, ordinary: BoolArray) -> Expected:
         return expected_by_block(
             counts, self.exposure, self.design, self.block, names=self.names, training=ordinary
         )

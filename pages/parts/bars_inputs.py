@@ -15,21 +15,19 @@ from geo.near import near_pairs
 from geo.regions import assign_regions
 from models.attribution import (
     DRAWS,
-    HALF_M,
-    STREET_WEIGHT,
     Buffers,
     Nearness,
     Shares,
     allocate,
     buffer_counts,
     nearness,
-    share,
 )
 from models.attribution_doors import Doors, doors
 from models.incidents import ALL_CALLS, HEADLINE, IncidentRules, Incidents, clean_incidents
 from models.opening_hours import OpeningHours, read_opening_hours
 from models.outlet_design import Design, outlet_design
-from models.outlets import Disproportion, analyse, blocks
+from models.outlet_sharing import HALF_M, Streets, share_as_expected, streets_around
+from models.outlets import Disproportion, analyse, blocks, expectations
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -50,14 +48,13 @@ class BarsChoice:
         "headline" (not opened by an officer, with a written report) or "all" (the other calls, too).
     group
         One of the profile's groups of incident types, or "" for all types together.
-    half_m, street_weight
-        As in `models.attribution.share`.
+    half_m
+        As in `models.outlet_sharing.share_as_expected`.
     """
 
     outcome: str = "headline"
     group: str = ""
     half_m: float = HALF_M
-    street_weight: float = STREET_WEIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +75,8 @@ class BarsInputs:
         (n_records,) rows of ``incidents.frame`` that may count: those of the two counting lanes.
     near
         Walks from the counted incidents to doors.
+    streets
+        Streets around doors.
     between
         (n_doors, n_doors) walking metres between doors that are near each other.
     hours
@@ -94,6 +93,7 @@ class BarsInputs:
     incidents: Incidents
     counted: npt.NDArray[np.bool_]
     near: Nearness
+    streets: Streets
     between: csr_array
     hours: tuple[OpeningHours | None, ...]
     capacity: FloatArray
@@ -194,13 +194,15 @@ def prepare_bars(city: City) -> BarsInputs:
         )
     lon, lat = (incidents.frame.loc[counted, axis].to_numpy(dtype=float) for axis in ("lon", "lat"))
     areas = city.areas("neighborhoods")
+    near = nearness(network, lon, lat, found.lon, found.lat)
     return BarsInputs(
         city=city,
         outlets=outlets,
         doors=found,
         incidents=incidents,
         counted=counted,
-        near=nearness(network, lon, lat, found.lon, found.lat),
+        near=near,
+        streets=streets_around(network, near, found.lon, found.lat),
         between=near_pairs(network, found.lon, found.lat, found.lon, found.lat, limit_m=NEAR_M),
         hours=_hours(outlets, found),
         capacity=_capacity(outlets, found),
@@ -226,9 +228,7 @@ def judge(inputs: BarsInputs, choice: BarsChoice) -> BarsView:
     chosen = inputs.chosen(choice)
     if not chosen.any():
         raise InvalidInputError("No incident is left by this choice; count all calls, or all types")
-    shares = share(inputs.near, half_m=choice.half_m, street_weight=choice.street_weight)
-    by_place = shares.count(chosen)
-    drawn = allocate(shares, by_place, draws=DRAWS, seed=SEED)
+    by_place = inputs.near.count(chosen)
     control = inputs.records["control"].to_numpy(dtype=bool)
     beside = inputs.between.copy()
     beside.setdiag(0)
@@ -237,9 +237,26 @@ def judge(inputs: BarsInputs, choice: BarsChoice) -> BarsView:
         open_hours=[np.nan if hours is None else hours.hours_a_week for hours in inputs.hours],
         capacity=inputs.capacity,
         outlets_near=np.diff(beside.indptr),
-        control=shares.expected(shares.count(control))[:-1] if control.any() else None,
+        control=_near_doors(inputs.near, control) if control.any() else None,
     )
     block, reason = blocks(inputs.doors.lon, inputs.doors.lat)
+
+    def expect(counts: IntArray) -> FloatArray:
+        return expectations(
+            counts,
+            design.exposure,
+            design.covariates,
+            block,
+            inputs.doors.category,
+            door=inputs.door_ids,
+            names=design.names,
+            reason=reason,
+        )
+
+    shares = share_as_expected(
+        inputs.near, inputs.streets, by_place, expect, half_m=choice.half_m, seed=SEED
+    ).shares
+    drawn = allocate(shares, by_place, draws=DRAWS, seed=SEED)
     found = analyse(
         drawn[:, :-1],
         design.exposure,
@@ -258,6 +275,13 @@ def judge(inputs: BarsInputs, choice: BarsChoice) -> BarsView:
     return BarsView(
         choice, shares, by_place, drawn[:, :-1], float(drawn[:, -1].mean()), design, found, buffers
     )
+
+
+def _near_doors(near: Nearness, chosen: npt.NDArray[np.bool_]) -> FloatArray:
+    """(n_doors,) chosen incidents within the walk at which other outlets count as near, none shared out."""
+    within = near.metres.copy()
+    within.data = (within.data <= NEAR_M).astype(float)
+    return np.asarray(near.count(chosen) @ within, dtype=float)
 
 
 def _police(city: City) -> pd.DataFrame:
@@ -309,5 +333,4 @@ def _capacity(outlets: pd.DataFrame, found: Doors) -> FloatArray:
     if "capacity" not in outlets:
         return np.full(len(found), np.nan)
     held = outlets["capacity"].astype("Float64").groupby(found.door_of_outlet).max()
-    persons: FloatArray = held.reindex(range(len(found))).to_numpy(dtype=float, na_value=np.nan)
-    return persons
+    return np.asarray(held.reindex(range(len(found))).to_numpy(dtype=float, na_value=np.nan))
