@@ -58,6 +58,8 @@ def staging_map(
     )
     city = inputs.city
     note = "Demo city: synthetic data" if city.synthetic else city.source("streets").source
+    if inputs.stand_in and inputs.demand_source(state.current) != "population":
+        note = f"{note}. Calls: {inputs.stand_in.removesuffix('.')}"
     city_map(
         key=MAP_KEY,
         ground_url=ground_url(city),

@@ -286,7 +286,8 @@ def list_words(inputs: StagingInputs, shift: ShiftList) -> str:
 
 
 def _worst_words(reached: Reached) -> str:
-    return f"{100 * reached.worst:.0f} {reached.worst_name}" if reached.worst_name else "none"
+    share = f"{100 * reached.worst:.0f}"
+    return share if share == "100" else f"{share} {reached.worst_name}"
 
 
 def _table_px(rows: int, *, most: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from models.scenario import CloseRoad, MovePost, Scenario
+from models.scenario import CloseRoad, MovePost, Scenario, SetOrder
 from tests.e2e.conftest import PROJECT, OpenPage, StartApp
 
 pytestmark = pytest.mark.browser
@@ -192,3 +192,27 @@ def test_a_broken_city_is_told_and_the_app_lives(
         page = open_page(f"{url}/{path}").page
         expect(page.get_by_test_id("stAlert")).to_contain_text("cannot be opened", timeout=30_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_planner_asks_for_a_list_with_a_must_have_post(demo_url: str, open_page: OpenPage) -> None:
+    page = open_page(demo_url).page
+    _settle(page)
+    page.get_by_test_id("stButtonGroup").get_by_text("Suggest", exact=True).click()
+    page.get_by_role("button", name="Options").click()
+    page.get_by_role("combobox", name="Must-have posts").click()
+    option = page.get_by_role("option").nth(3)
+    name = option.inner_text()
+    option.click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Options (1)")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_test_id("stMainBlockContainer").get_by_role(
+        "button", name=re.compile(r"^\W*Suggest \d")
+    ).click()
+    use = page.get_by_role("button", name="Use this list")
+    expect(use).to_be_visible(timeout=90_000)
+    _change(page, use.click)
+    (order,) = Scenario.from_text(page.url.split("scenario=")[1].split("&")[0]).find(SetOrder)
+    first = _marker(page, order.post_ids[0])
+    expect(first).to_have_attribute("aria-label", re.compile(re.escape(name)))
+    expect(first).to_have_attribute("data-state", "staffed")
