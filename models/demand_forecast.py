@@ -310,7 +310,9 @@ def _shares(
     by_week = counts.sum(axis=(1, 2), dtype=np.float64)
     level = np.zeros(n_weeks)
     for _ in range(SHARE_ROUNDS):
-        open_hours = np.einsum("whc,c->wh", seen, cell_share)  # (n_weeks, n_slots): share of the cells that were recorded
+        open_hours = np.einsum(
+            "whc,c->wh", seen, cell_share
+        )  # (n_weeks, n_slots): share of the cells that were recorded
         level = by_week / np.maximum(open_hours @ hour_share, 1e-12)
         hour_exposure = np.einsum("w,wh->h", weight * level, open_hours)
         hour_share, hour_variance = _share(by_hour, hour_exposure, hours)
