@@ -1,6 +1,7 @@
 """What the page on bars stands on: a city's outlets and incidents, prepared once, and what a choice makes."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +29,7 @@ from models.opening_hours import OpeningHours, read_opening_hours
 from models.outlet_design import Design, outlet_design
 from models.outlet_sharing import HALF_M, Streets, share_as_expected, streets_around
 from models.outlets import Disproportion, analyse, blocks, expectations
+from pages.parts.call_data import stated_period
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -65,8 +67,12 @@ class BarsInputs:
     ----------
     city
         The city.
+    days
+        First and last day of the police records, or as their source states them; None where neither is known.
     outlets
-        Its table of outlets.
+        Its table of outlets, those left out that closed before the first day or opened after the last.
+    left_out
+        How many outlets were left out for which reason.
     doors
         One place a door.
     incidents
@@ -85,6 +91,8 @@ class BarsInputs:
         (n_doors,) persons; NaN where not known.
     region
         (n_doors,) neighborhood, -1 outside all.
+    regions
+        Names of the neighborhoods.
     """
 
     city: City
@@ -99,6 +107,8 @@ class BarsInputs:
     capacity: FloatArray
     region: IntArray
     regions: tuple[str, ...]
+    days: tuple[date, date] | None
+    left_out: tuple[tuple[str, int], ...]
 
     @property
     def door_ids(self) -> tuple[str, ...]:
@@ -180,12 +190,14 @@ def prepare_bars(city: City) -> BarsInputs:
     InvalidInputError
         No outlet has a place in the city, or no incident may count.
     """
-    outlets, network = city.table("outlets").reset_index(drop=True), city.network
+    network, police = city.network, _police(city)
+    days = _days(city, police)
+    outlets, left_out = open_outlets(city.table("outlets"), days)
     found = doors(network, outlets)
     if not len(found):
         raise InvalidInputError("No outlet has a place in this city; load outlets with their coordinates")
     incidents = clean_incidents(
-        _police(city), _rules(city), _booking_places(city), epsg=network.epsg, outlets=outlets
+        police, _rules(city), _booking_places(city), epsg=network.epsg, outlets=outlets
     )
     counted = incidents.in_lane(HEADLINE, ALL_CALLS)
     if not counted.any():
@@ -208,7 +220,23 @@ def prepare_bars(city: City) -> BarsInputs:
         capacity=_capacity(outlets, found),
         region=assign_regions(found.lon, found.lat, areas.geometry.to_numpy()),
         regions=tuple(areas["name"].astype(str)),
+        days=days,
+        left_out=left_out,
     )
+
+
+def open_outlets(
+    outlets: pd.DataFrame, days: tuple[date, date] | None
+) -> tuple[pd.DataFrame, tuple[tuple[str, int], ...]]:
+    """Keep the outlets that were there for at least a day of the records; the others are told by reason."""
+    gone, new = (np.zeros(len(outlets), dtype=bool) for _ in range(2))
+    if days is not None and "closed_on" in outlets:
+        gone = (outlets["closed_on"] < pd.Timestamp(days[0])).to_numpy(dtype=bool)
+    if days is not None and "opened_on" in outlets:
+        new = (outlets["opened_on"] > pd.Timestamp(days[1])).to_numpy(dtype=bool) & ~gone
+    told = (("closed before the records begin", gone), ("opened after the records end", new))
+    kept = outlets[~gone & ~new].reset_index(drop=True)
+    return kept, tuple((why, int(rows.sum())) for why, rows in told if rows.any())
 
 
 @st.cache_resource(show_spinner="Sharing incidents out and comparing outlets …", max_entries=12)
@@ -282,6 +310,14 @@ def _near_doors(near: Nearness, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     within = near.metres.copy()
     within.data = (within.data <= NEAR_M).astype(float)
     return np.asarray(near.count(chosen) @ within, dtype=float)
+
+
+def _days(city: City, police: pd.DataFrame) -> tuple[date, date] | None:
+    opened = police["opened_at"].dropna() if "opened_at" in police else police.index[:0]
+    if not len(opened):
+        return stated_period(city.source("calls").period)
+    first, last = (moment.tz_convert(city.profile.timezone) for moment in (opened.min(), opened.max()))
+    return first.date(), last.date()
 
 
 def _police(city: City) -> pd.DataFrame:
