@@ -163,12 +163,14 @@ def _choice(
     """Show a group of disruptions, each one tap; ``options`` gives the name of each subject."""
     if not options:
         return
-    key = f"staging.{name}"
     made = {option: kind(option) for option in options}
-    st.session_state[key] = [option for option in options if made[option] in state.current.changes]
+    in_force = [option for option in options if made[option] in state.current.changes]
+    key = _fresh_key(f"staging.{name}", in_force)
+    st.session_state[key] = in_force
 
     def changed() -> None:
-        chosen = list(st.session_state[key])
+        chosen = [option for option in options if option in st.session_state[key]]
+        _remember(f"staging.{name}", chosen)
 
         def edit(scenario: Scenario) -> Scenario:
             for option, change in made.items():
@@ -190,11 +192,12 @@ def _choice(
 
 def _lost_units(inputs: StagingInputs, state: ScenarioState) -> None:
     plan = make_plan(inputs.posts, state.current)
-    key = "staging.units_lost"
+    key = _fresh_key("staging.units_lost", plan.lost)
     st.session_state[key] = min(plan.lost, plan.on_duty)
 
     def changed() -> None:
         lost = int(st.session_state[key])
+        _remember("staging.units_lost", lost)
         state.change(lambda s: s.having(LoseUnits(lost)) if lost else s.without(LoseUnits.kind))
 
     st.number_input(
@@ -205,3 +208,18 @@ def _lost_units(inputs: StagingInputs, state: ScenarioState) -> None:
         on_change=changed,
         help="So many units fewer than are on duty: the last posts of the order stand empty.",
     )
+
+
+def _fresh_key(name: str, value: object) -> str:
+    """Give a control a new key when something else than itself (undo, reset) has changed its value.
+
+    The browser keeps the old value of a control in a closed popover and would send it back as a change.
+    """
+    last, version = st.session_state.get(f"{name}.last", (value, 0))
+    st.session_state[f"{name}.last"] = value, version + (last != value)
+    return f"{name}.{version + (last != value)}"
+
+
+def _remember(name: str, value: object) -> None:
+    _, version = st.session_state[f"{name}.last"]
+    st.session_state[f"{name}.last"] = value, version

@@ -119,9 +119,11 @@ def test_closing_the_bridge_and_undoing_it(extract_url: str, open_page: OpenPage
     before = _figures(page)
     # The one post on the west bank is emptied, then the bridge is closed: Algiers is out of reach.
     _change(page, _marker(page, "P05").click)
-    page.get_by_role("combobox", name="Closed").click()
-    _change(page, page.get_by_role("option", name=re.compile("Crescent City Connection")).click)
+    page.get_by_role("button", name="Disruptions").click()
+    _change(page, page.get_by_role("button", name="Crescent City Connection").click)
     page.keyboard.press("Escape")
+    expect(page.get_by_text("Crescent City Connection is closed.").first).to_be_visible()
+    expect(page.get_by_text(re.compile("No way leads to .* of the demand"))).to_be_visible()
     expect(page.locator(".cr-value").nth(2)).to_contain_text(re.compile(r"^0%"))
     for _ in range(2):
         _change(page, page.get_by_role("button", name="Undo").click)

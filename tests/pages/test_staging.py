@@ -60,7 +60,7 @@ def test_controls_write_the_scenario_and_undo_takes_it_back(app: AppTest) -> Non
     app.selectbox(key="staging.day").set_value("Sat").run()
     app.slider(key="staging.hour").set_value(22).run()
     closed = "St. Claude Avenue bridge"
-    app.pills(key="staging.closed.bridge").set_value([closed]).run()
+    app.pills(key="staging.closed.bridge.0").set_value([closed]).run()
     scenario = _scenario(app)
     assert scenario.find(SetClock)[0].call_handling_s == 120
     assert scenario.find(ScaleDemand)[0].factor == 1.5

@@ -61,24 +61,34 @@ def test_each_disruption_is_one_tap_and_is_taken_back_by_another(app: AppTest) -
         ("closed.route", ROUTE, CloseRoad(ROUTE)),
         ("floods", SHUT, FloodStreets(SHUT)),
     ):
-        app.pills(key=f"staging.{name}").set_value([value]).run()
+        app.pills(key=f"staging.{name}.0").set_value([value]).run()
         assert change in _scenario(app).changes
         assert change.sentence() in _text(app)
     # Another group's choice leaves these alone.
     assert len(_scenario(app).changes) == 3
-    hospital = app.pills(key="staging.diverted").options[0]
-    app.pills(key="staging.diverted").select(hospital).run()
+    hospital = app.pills(key="staging.diverted.0").options[0]
+    app.pills(key="staging.diverted.0").select(hospital).run()
     (diverted,) = _scenario(app).find(DivertHospital)
     assert f"{hospital} is on diversion" in _text(app)
-    app.number_input(key="staging.units_lost").set_value(2).run()
+    app.number_input(key="staging.units_lost.0").set_value(2).run()
     assert _scenario(app).find(LoseUnits) == (LoseUnits(2),)
     assert Scenario.from_text(str(app.query_params["scenario"])) == _scenario(app)
     for name in ("closed.bridge", "closed.route", "floods", "diverted"):
-        app.pills(key=f"staging.{name}").set_value([]).run()
-    app.number_input(key="staging.units_lost").set_value(0).run()
+        app.pills(key=f"staging.{name}.0").set_value([]).run()
+    app.number_input(key="staging.units_lost.0").set_value(0).run()
     assert _scenario(app).changes == ()
     assert diverted.hospital_id
     assert not app.exception
+
+
+def test_a_disruption_taken_back_by_undo_stays_away(app: AppTest) -> None:
+    app.pills(key="staging.closed.bridge.0").set_value([RIVER]).run()
+    next(button for button in app.button if button.label == "Undo").click().run()
+    assert _scenario(app).changes == ()
+    # A fresh control: what the browser still holds of the old one cannot come back.
+    assert app.pills(key="staging.closed.bridge.1").value == []
+    app.pills(key="staging.closed.bridge.1").set_value([RIVER]).run()
+    assert _scenario(app).changes == (CloseRoad(RIVER),)
 
 
 def test_the_days_of_a_route_are_said_in_words(app: AppTest, inputs: StagingInputs) -> None:
