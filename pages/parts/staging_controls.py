@@ -23,7 +23,7 @@ from pages.parts.notes import note
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_disruptions import disruption_controls
 from pages.parts.staging_inputs import StagingInputs, standard_target
-from pages.parts.staging_speeds import hour_words, speeds_control, speeds_words
+from pages.parts.staging_speeds import hour_words, speeds_control, speeds_words, warn_of_missing_speeds
 
 WHOLE_WEEK = "All week"
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -45,12 +45,12 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
         "posts stand empty. For one unit more, switch a post on or add one on the map.",
     )
     _target(inputs, state)
-    disruption_controls(inputs, state)
     _hour(inputs, state)
-    _clock(inputs, state)
-    speeds_control(inputs, state)
-    left, right = st.columns(2, gap="small")
-    with left:
+    _demand(inputs, state)
+    disruption_controls(inputs, state)
+    with st.popover("Clock and speeds", icon=":material/speed:", width="stretch"):
+        _clock(inputs, state)
+        speeds_control(inputs, state)
         _slider(
             "Speed, %",
             "speed",
@@ -60,7 +60,7 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             state=state,
             words=f"Of the {speeds_words(inputs, state.current, own=False)}: the planner's own factor.",
         )
-    with right:
+    with st.popover("Calls and workload", icon=":material/call:", width="stretch"):
         _slider(
             "Demand, %",
             "demand_growth",
@@ -68,11 +68,20 @@ def staging_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             round(100 * _factor(state.current, ScaleDemand)),
             lambda scenario, percent: _put(scenario, ScaleDemand(percent / 100), percent == 100),
             state=state,
-            words="Of today's calls, everywhere alike. It changes how many calls come too late, not the "
-            "share: units that are busy are not yet counted.",
+            words="Of today's calls, everywhere alike. Units are busier by it; were every unit free, it "
+            "would change how many calls come too late, not their share.",
         )
-    _demand(inputs, state)
-    _workload(inputs, state)
+        _workload(inputs, state)
+    warn_of_missing_speeds(inputs, state.current)
+    note(_closed_words(inputs, state.current))
+
+
+def _closed_words(inputs: StagingInputs, scenario: Scenario) -> str:
+    """Say in one line what the closed popovers hold."""
+    conditions, load = inputs.conditions(scenario), inputs.workload(scenario)
+    clock = f"Handling {conditions.call_handling_s:.0f} s, turnout {conditions.turnout_s:.0f} s"
+    busy = "" if load is None else f" On the mean {load.units_busy:.1f} units are busy."
+    return f"{clock}; {speeds_words(inputs, scenario)}.{busy}"
 
 
 def _put(scenario: Scenario, change: Change, is_default: bool) -> Scenario:  # noqa: FBT001

@@ -37,12 +37,15 @@ def speeds_control(inputs: StagingInputs, state: ScenarioState) -> None:
         help="Assumed: by road class, hour and siren, as the city's profile says. Fitted: as the city's own "
         f"ambulances drove.\n\n{source_words(inputs, state.current)}",
     )
-    if not reason:
-        return
-    if state.current.find(SetSpeeds):
-        st.warning(f"This scenario asks for fitted speeds. {reason} Assumed speeds are used.")
-    else:
+    if reason:
         note(reason)
+
+
+def warn_of_missing_speeds(inputs: StagingInputs, scenario: Scenario) -> None:
+    """Say that a scenario asks for fitted speeds where there are none."""
+    reason = _why_not(inputs)
+    if reason and scenario.find(SetSpeeds):
+        st.warning(f"This scenario asks for fitted speeds. {reason} Assumed speeds are used.")
 
 
 def speeds_words(inputs: StagingInputs, scenario: Scenario, *, own: bool = True) -> str:
