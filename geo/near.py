@@ -145,16 +145,9 @@ def along_streets(network: RoadNetwork, *, step_m: float) -> tuple[OnStreet, Flo
     edge = np.repeat(kept, pieces)
     number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     along_m = (number + 0.5) * np.repeat(length / pieces, pieces)
-    lines = network.lines_m[edge]
-    # A line may be drawn from either end of its street.
-    starts = shapely.get_coordinates(shapely.get_point(lines, 0))
-    from_u, from_v = (
-        np.hypot(*(network.node_xy_m[ends] - starts).T)
-        for ends in (network.edge_u[edge], network.edge_v[edge])
-    )
     share = along_m / np.maximum(network.length_m[edge], LEAST_M)
-    share = np.where(from_v < from_u, 1 - share, share)
-    at = shapely.line_interpolate_point(lines, share, normalized=True)
+    share = np.where(_backwards(network)[edge], 1 - share, share)
+    at = shapely.line_interpolate_point(network.lines_m[edge], share, normalized=True)
     points = OnStreet(edge, along_m, np.zeros(len(edge)), shapely.get_coordinates(at))
     return points, np.repeat(length / pieces, pieces)
 

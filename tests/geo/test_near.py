@@ -13,7 +13,7 @@ from hypothesis import given
 from data.city import City
 from errors import InvalidInputError
 from geo import crs
-from geo.near import LEAST_M, NOT_WALKED, near_pairs, on_street, walkable
+from geo.near import LEAST_M, NOT_WALKED, along_streets, near_pairs, on_street, walkable
 from geo.network import RoadNetwork
 from tests.geo.networks import MIDDLE_LAT, MIDDLE_LON, Tables, grid, random_networks, tables
 
@@ -160,6 +160,27 @@ def test_lines_drawn_backwards_are_measured_from_the_right_end() -> None:
     )
 
 
+@given(random_networks(), st.sampled_from([7.0, 30.0, 500.0]), st.booleans())
+def test_points_along_streets_stand_for_all_of_them(table: Tables, step_m: float, turned: bool) -> None:  # noqa: FBT001
+    streets, nodes = table
+    if turned:
+        streets = streets.assign(geometry=streets.geometry.reverse())
+    network = RoadNetwork.from_streets(streets, nodes)
+    points, metres = along_streets(network, step_m=step_m)
+    walked = np.flatnonzero(walkable(network))
+    assert sorted(set(points.edge.tolist())) == walked.tolist()
+    np.testing.assert_allclose(
+        np.bincount(points.edge, metres, minlength=network.n_edges)[walked], network.length_m[walked]
+    )
+    assert (metres <= step_m + 1e-9).all()
+    for edge, along_m, at in zip(points.edge, points.along_m, points.xy_m, strict=True):
+        assert 0 <= along_m <= network.length_m[edge]
+        share = along_m / network.length_m[edge] if network.length_m[edge] else 0.0
+        ends = network.node_xy_m[[network.edge_u[edge], network.edge_v[edge]]]
+        np.testing.assert_allclose(at, (1 - share) * ends[0] + share * ends[1], atol=0.02)
+        assert network.lines_m[edge].distance(shapely.Point(at)) < 1e-6
+
+
 def test_what_cannot_be_used_is_said() -> None:
     network = RoadNetwork.from_streets(*grid(2, 2))
     with pytest.raises(InvalidInputError, match="a coordinate is missing"):
@@ -171,6 +192,9 @@ def test_what_cannot_be_used_is_said() -> None:
     for limit_m in (0.0, np.nan, np.inf):
         with pytest.raises(InvalidInputError, match="limit_m"):
             near_pairs(network, [MIDDLE_LON], [MIDDLE_LAT], [MIDDLE_LON], [MIDDLE_LAT], limit_m=limit_m)
+    for step_m in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(InvalidInputError, match="step_m"):
+            along_streets(network, step_m=step_m)
     streets, nodes = grid(2, 2)
     freeway = RoadNetwork.from_streets(streets.assign(road_class=max(NOT_WALKED)), nodes)
     with pytest.raises(InvalidInputError, match="no street that can be walked"):

@@ -6,7 +6,7 @@ from scipy.stats import kstest
 
 from errors import InvalidInputError
 from models import outlet_counts
-from models.outlets import Disproportion, analyse, relative_risk
+from models.outlets import Disproportion, analyse, expectations, relative_risk
 from tests.models.outlet_cases import NAMES, PlantedCity, planted_city
 
 
@@ -194,3 +194,51 @@ def test_faults_are_raised_together(city: PlantedCity) -> None:
             door=[0] * 600,
             names=NAMES,
         )
+
+
+def _expectations(city: PlantedCity, **change: object) -> np.ndarray:
+    given: dict[str, object] = {
+        "counts": city.counts,
+        "exposure": city.hours,
+        "covariates": city.covariates,
+        "block": city.block,
+        "category": city.category,
+        "door": range(len(city.hours)),
+        "names": NAMES,
+    }
+    return expectations(**{**given, **change})  # type: ignore[arg-type]
+
+
+def test_expectations_are_those_of_the_analysis_where_nobody_is_held_out() -> None:
+    case = planted_city(4, outlets=300, planted=0, alpha=0.05, astray=0.0, draws=3)
+    found = case.analysed()
+    assert not found.held_out.any()
+    given = [f"{i:05d}" for i in range(300)]
+    np.testing.assert_allclose(_expectations(case, door=given), found.expected, rtol=1e-10)
+
+
+def test_an_outlet_plays_no_part_in_its_own_expectation(city: PlantedCity) -> None:
+    before = _expectations(city)
+    counts = city.counts.copy()
+    counts[:, 17] += 500
+    after = _expectations(city, counts=counts)
+    assert after[17] == before[17]
+    assert (after != before).any()
+
+
+def test_expectations_come_close_to_the_truth() -> None:
+    """None planted, nothing astray: what the regression tells is what the counts were drawn from."""
+    case = planted_city(5, outlets=900, planted=0, alpha=0.05, astray=0.0, draws=1)
+    error = np.log(_expectations(case) / case.expected)
+    assert abs(error.mean()) < 0.03
+    assert error.std() < 0.12
+
+
+def test_an_outlet_that_cannot_be_judged_is_expected_to_be_usual(city: PlantedCity) -> None:
+    hours = city.hours.copy()
+    hours[3] = 0.0
+    found = _expectations(city, exposure=hours)
+    assert found[3] == np.median(np.delete(found, 3))
+    nowhere = _expectations(city, block=["all"] * 600)
+    np.testing.assert_array_equal(nowhere, np.full(600, city.counts.mean()))
+    assert (_expectations(city, counts=np.zeros((2, 600), dtype=int)) > 0).all()
