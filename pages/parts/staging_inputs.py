@@ -334,16 +334,18 @@ def _busy(inputs: StagingInputs, scenario: Scenario, outcome: Outcome, demand: D
 
 def staging_inputs(city: City) -> StagingInputs:
     """Prepare a city once for all sessions, and its fitted speeds anew after each check of the past."""
-    return _with_fitted(_prepared(city, city.version), city.version, fitted_stamp(city))
+    # A copy of a folder has the same version, but fitted speeds of its own.
+    folder = f"{city.path} {city.version}"
+    return _with_fitted(_prepared(city, folder), folder, fitted_stamp(city))
 
 
 @st.cache_resource(show_spinner="Preparing the streets and calls …", max_entries=4)
-def _prepared(_city: City, version: str) -> StagingInputs:  # noqa: ARG001 -- the version is the key
+def _prepared(_city: City, folder: str) -> StagingInputs:  # noqa: ARG001 -- the folder is the key
     return prepare_staging(_city)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _with_fitted(_inputs: StagingInputs, version: str, stamp: str) -> StagingInputs:  # noqa: ARG001
+def _with_fitted(_inputs: StagingInputs, folder: str, stamp: str) -> StagingInputs:  # noqa: ARG001
     return with_fitted(_inputs) if stamp else _inputs
 
 
