@@ -245,8 +245,9 @@ def is_code(codes: npt.NDArray[np.object_], wanted: Sequence[str]) -> BoolArray:
     """(n,) True where a code is one of those wanted; ``20*`` stands for all that begin with 20."""
     exact = {code.upper() for code in wanted if not code.endswith("*")}
     starts = tuple(code[:-1].upper() for code in wanted if code.endswith("*"))
-    known = {code: bool(code) and (code in exact or code.startswith(starts)) for code in set(codes)}
-    return np.fromiter((known[code] for code in codes), dtype=np.bool_, count=len(codes))
+    index, names = pd.factorize(codes)
+    known = [bool(code) and (code in exact or code.startswith(starts)) for code in names]
+    return np.array(known, dtype=np.bool_)[index]
 
 
 class _Lanes:
