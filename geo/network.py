@@ -287,11 +287,6 @@ class RoadNetwork:
         alone = shapely.buffer(shapely.multipoints(self.node_xy_m[self.main][:1]), STREET_REACH_M)
         return shapely.union_all([*around, alone])
 
-    def edges_named(self, names: Iterable[str]) -> BoolArray:
-        """(n_edges,) True for edges that bear one of the street names, in any case of letters."""
-        wanted = {name.casefold() for name in names}
-        return np.array([name.casefold() in wanted for name in self.edge_name], dtype=bool)
-
     def snap(self, lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[IntArray, FloatArray]:
         """Nearest node of the kept component for each place.
 
