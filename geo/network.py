@@ -1,6 +1,6 @@
 """The road network as arrays: built from tables or from OSMnx, split into its kept component, snapped to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
