@@ -123,7 +123,7 @@ export class DeckLayer {
         data: rows,
         getRadius: (row) => row.radius,
         getFillColor: (row) => row.colour,
-        getLineColor: [255, 255, 255, 200],
+        getLineColor: isDark(this.host) ? [18, 24, 29, 200] : [255, 255, 255, 200],
         getLineWidth: 0.75,
         pickable: true,
         autoHighlight: true,
@@ -143,5 +143,6 @@ export class DeckLayer {
 }
 
 // The ring is black on a light ground and white on a dark one.
-const wantedRing = (host) =>
-  host.closest("[data-theme]")?.dataset.theme === "dark" ? [255, 255, 255, 255] : [0, 0, 0, 255];
+const wantedRing = (host) => (isDark(host) ? [255, 255, 255, 255] : [0, 0, 0, 255]);
+
+const isDark = (host) => host.closest("[data-theme]")?.dataset.theme === "dark";
