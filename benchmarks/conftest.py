@@ -15,10 +15,19 @@ import pytest
 
 from data.city import City
 from geo.network import RoadNetwork
-from tests.conftest import extract_city_dir, extract_dir
+from tests.conftest import demo_city_dir, extract_city_dir, extract_dir
 from tests.e2e.conftest import browser, chromium, open_page, playwright, start_app
 
-__all__ = ["browser", "chromium", "extract_city_dir", "extract_dir", "open_page", "playwright", "start_app"]
+__all__ = [
+    "browser",
+    "chromium",
+    "demo_city_dir",
+    "extract_city_dir",
+    "extract_dir",
+    "open_page",
+    "playwright",
+    "start_app",
+]
 
 Benchmark = Any
 """pytest-benchmark's fixture, which has no types."""

@@ -1,9 +1,5 @@
 """From police records to counts at outlets, against GeoPandas' buffers and networkx' walks."""
 
-import resource
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import geopandas as gpd
@@ -22,9 +18,6 @@ from models.attribution_doors import Doors, doors
 from models.incidents import IncidentRules, clean_incidents
 
 NO_PLACES = pd.DataFrame({"name": [], "kind": [], "lon": [], "lat": []})
-MILLION = 1_000_000
-SPREAD_DEGREES = 1e-4
-"""Some ten metres: no two of the million incidents stand at one place."""
 
 
 def _licences(extract_dir: Path) -> pd.DataFrame:
@@ -154,55 +147,4 @@ def test_walks_to_all_outlets(
         f"{peer_s / mine_s:.1f} times",
         "under 2 s",
         mine_s < 2,
-    )
-
-
-def _million(city_dir: Path, extract_dir: Path) -> tuple[float, float, int]:
-    """Seconds, peak gigabytes of the whole process, and incidents drawn."""
-    city = City.open(city_dir)
-    network, known = city.network, city.table("calls")
-    places = doors(network, _licences(extract_dir))
-    rng = np.random.default_rng(0)
-    calls = known.iloc[rng.integers(0, len(known), MILLION)].reset_index(drop=True)
-    calls["call_id"] = calls.index.astype(str)
-    for axis in ("lon", "lat"):
-        calls[axis] += rng.normal(0, SPREAD_DEGREES, MILLION)
-    start = time.perf_counter()
-    cleaned = clean_incidents(calls, IncidentRules(), NO_PLACES, epsg=network.epsg)
-    near = nearness(network, calls["lon"], calls["lat"], places.lon, places.lat)
-    shares = share(near)
-    counts = allocate(shares, shares.count(cleaned.in_lane("headline")), draws=DRAWS, seed=0)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    return seconds, peak, int(counts[0].sum())
-
-
-@pytest.mark.extract
-def test_a_million_incidents(report: Report, city: City, extract_city_dir: Path, extract_dir: Path) -> None:
-    """Each at a place of its own, in a process of its own so that its memory can be told."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        seconds, peak, drawn = pool.submit(_million, extract_city_dir, extract_dir).result()
-    assert drawn == MILLION
-    calls = city.table("calls")
-    rng = np.random.default_rng(0)
-    row = rng.integers(0, len(calls), MILLION)
-    lon, lat = (
-        calls[axis].to_numpy()[row] + rng.normal(0, SPREAD_DEGREES, MILLION) for axis in ("lon", "lat")
-    )
-    licences = _licences(extract_dir)
-
-    def buffers() -> int:
-        points = gpd.GeoSeries.from_xy(lon, lat, crs=4326).to_crs(city.network.epsg)
-        around = gpd.GeoSeries.from_xy(licences["lon"], licences["lat"], crs=4326).to_crs(city.network.epsg)
-        rings = gpd.GeoDataFrame(geometry=around.buffer(BUFFER_M))
-        return len(gpd.sjoin(rings, gpd.GeoDataFrame(geometry=points), predicate="contains"))
-
-    peer_s, pairs = seconds_of(buffers, rounds=1)
-    assert pairs > MILLION
-    report(
-        f"1,000,000 incidents, each at a place of its own: the same, {DRAWS} drawings",
-        f"{seconds:.0f} s, {peak:.1f} GB for the whole process",
-        f"GeoPandas' `sjoin` with 400-foot buffers, counts only: {peer_s:.1f} s",
-        "under 60 s and 2 GB",
-        seconds < 60 and peak < 2,
     )
