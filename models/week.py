@@ -96,6 +96,25 @@ def call_rates(shape: CallShape, kinds: tuple[CallKind, ...], workload: Workload
     return CallRates(per_h=per_h, place=np.arange(len(shape.share)), kinds=kinds)
 
 
+def mean_drive(nearest_min: FloatArray, shape: CallShape, band_of_hour: IntArray) -> float:
+    """Give the mean minutes of a drive from the nearest post, over cells and hours by their calls.
+
+    Parameters
+    ----------
+    nearest_min
+        (n_bands, n_cells) minutes, infinite where no way leads: such cells are left out.
+    shape
+        How calls spread.
+    band_of_hour
+        (168,) band of each hour of the week.
+    """
+    calls = np.bincount(band_of_hour, shape.profile, minlength=len(nearest_min))
+    weight = np.where(np.isfinite(nearest_min), calls[:, None] * shape.share, 0.0)
+    if weight.sum() <= 0:
+        return 0.0
+    return float(np.average(np.where(weight > 0, nearest_min, 0.0), weights=weight))
+
+
 def service_times(
     cases: CaseTimes, shape: CallShape, conditions: Conditions, workload: Workload, mean_drive_min: float
 ) -> ServiceTimes:

@@ -137,7 +137,7 @@ def _start(
 
     def work(progress: Callable[[float], None]) -> SimulatedWeeks:
         progress(0.0)
-        world = make_world(inputs, scenario, view)
+        world = make_world(inputs, scenario, view, progress=progress)
         now = plan_week(world, view.plan, scenario, workload, chosen)
         rules_compiler().wait(progress)
         share = 1.0 if alike else 0.5

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.city import City
+from data.derived import Roads
 from errors import InvalidInputError
 from geo.hexgrid import cells_of
 from geo.travel_time import travel_times
@@ -20,12 +21,14 @@ from models.plan import Plan
 from models.roster import Roster, crews, shift_rows, usual_week
 from models.scenario import DivertHospital, Scenario, SetHourOfWeek, SetRules
 from models.week import (
+    HOURS_A_WEEK,
     WARM_UP_MIN,
     WEEK_MIN,
     CallMix,
     CallShape,
     CaseTimes,
     call_rates,
+    mean_drive,
     plan_matrix,
     rules,
     service_times,
@@ -41,6 +44,25 @@ SEED = 20_251_122
 
 
 @dataclass(frozen=True, eq=False)
+class Band:
+    """Hours of the week that are driven alike.
+
+    Attributes
+    ----------
+    roads
+        State of the roads, with the speeds in force.
+    speed_factor
+        What speeds are multiplied by.
+    rows_s
+        (n_fixed, n_goals) seconds at a factor of 1; bands that differ in the factor alone share them.
+    """
+
+    roads: Roads
+    speed_factor: float
+    rows_s: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class World:
     """What holds for every simulated plan under one scenario's conditions.
 
@@ -50,8 +72,12 @@ class World:
         (n_fixed,) network nodes: cells first, then hospitals that receive 911 ambulances.
     n_cells
         Number of cells.
-    rows_s
-        (n_fixed, n_nodes) seconds from each of them, under the scenario's state of the roads.
+    goals
+        (n_goals,) nodes that drives are known to, ascending: ``nodes``, all candidates, and the plan in view.
+    bands
+        Hours that are driven alike, each with its drives.
+    band_of_hour
+        (168,) which of the bands holds in each hour of the week.
     area_of_cell
         (n_cells,) neighborhood that most of each cell's demand lies in, -1 outside all.
     shape, cases, mix
@@ -61,7 +87,9 @@ class World:
     inputs: StagingInputs
     nodes: npt.NDArray[np.int64]
     n_cells: int
-    rows_s: npt.NDArray[np.float32]
+    goals: npt.NDArray[np.int64]
+    bands: tuple[Band, ...]
+    band_of_hour: npt.NDArray[np.int64]
     area_of_cell: npt.NDArray[np.int64]
     shape: CallShape
     cases: CaseTimes
@@ -70,7 +98,7 @@ class World:
 
 @dataclass(frozen=True, eq=False)
 class Week:
-    """One plan as the simulator takes it."""
+    """One plan as the simulator takes it; ``travel_min`` is (n_bands, n_places, n_places)."""
 
     calls: CallRates
     units: pd.DataFrame
@@ -112,39 +140,60 @@ class Week:
         return simulate(calls, self.units, None, self.travel_min, self.hospitals, seed=SEED, **options)
 
 
-def make_world(inputs: StagingInputs, scenario: Scenario, view: StagingView) -> World:
-    """Gather a city's demand into cells and search the drives between them."""
+def make_world(
+    inputs: StagingInputs,
+    scenario: Scenario,
+    view: StagingView,
+    *,
+    by_band: bool = True,
+    progress: Callable[[float], None] = lambda _: None,
+) -> World:
+    """Gather a city's demand into cells and search the drives between them.
+
+    Without an hour of the week each hour is driven at the speeds of its band: the fitted ones, searched band
+    by band, or the assumed ones, searched once and scaled. A chosen hour holds throughout the week.
+
+    Parameters
+    ----------
+    inputs, scenario, view
+        The city, the scenario, and what it does.
+    by_band
+        Without it the week is driven at its mean speed throughout, as the queue model takes it.
+    progress
+        Called with 0 now and then: the search may be stopped there.
+    """
     demand, network = view.demand, inputs.network
     lon, lat = network.node_lon[demand.node], network.node_lat[demand.node]
     _, cell = np.unique(cells_of(lon, lat, resolution=CELL_RESOLUTION), return_inverse=True)
     weight = np.bincount(cell, demand.weight)
     middle = [np.bincount(cell, demand.weight * axis) / weight for axis in (lon, lat)]
     cell_nodes = network.snap(*middle)[0]
-    hospital_nodes = _hospital_nodes(inputs, scenario)
-    nodes = np.concatenate([cell_nodes, hospital_nodes])
-    state = inputs.times.state(inputs.roads(scenario))
-    rows = [
-        travel_times(
-            network,
-            nodes[at : at + CHUNK],
-            closed=state.closed,
-            no_through=state.no_through,
-            speed_factor=state.speed_factor,
-        )
-        for at in range(0, len(nodes), CHUNK)
-    ]
+    nodes = np.concatenate([cell_nodes, _hospital_nodes(inputs, scenario)])
+    goals = _goals(inputs, view.plan, nodes)
+    by_hour = by_band and not scenario.find(SetHourOfWeek)
+    band_of_hour = inputs.band_of_hour if by_hour else np.zeros(HOURS_A_WEEK, dtype=np.int64)
+    found: dict[Roads, npt.NDArray[np.float32]] = {}
+    bands = []
+    for hour in np.unique(band_of_hour, return_index=True)[1]:
+        at = scenario.having(SetHourOfWeek(int(hour))) if by_hour else scenario
+        roads = inputs.roads(at)
+        if roads not in found:
+            found[roads] = _drives(inputs, roads, nodes, goals, progress)
+        bands.append(Band(roads, inputs.conditions(at).speed_factor, found[roads]))
     access_s = float(demand.weight @ demand.access_m / demand.total) / (view.conditions.access_kph / 3.6)
     access_s += view.conditions.access_s
     # An hour of the week is simulated as a week that is that hour throughout.
-    profile = np.ones(168)
+    profile = np.ones(HOURS_A_WEEK)
     if inputs.days is not None and not scenario.find(SetHourOfWeek):
         timed = inputs.call_hour[inputs.call_hour >= 0]
-        profile = np.bincount(timed, minlength=168) / (len(timed) / 168)
+        profile = np.bincount(timed, minlength=HOURS_A_WEEK) / (len(timed) / HOURS_A_WEEK)
     return World(
         inputs=inputs,
         nodes=nodes,
         n_cells=len(cell_nodes),
-        rows_s=np.concatenate(rows),
+        goals=goals,
+        bands=tuple(bands),
+        band_of_hour=np.unique(band_of_hour, return_inverse=True)[1].astype(np.int64),
         area_of_cell=_areas(cell, demand.region, demand.weight),
         shape=CallShape(weight / weight.sum(), profile, access_s / 60),
         cases=_case_times(inputs.city),
@@ -184,41 +233,84 @@ def plan_week(
         raise InvalidInputError("No post is staffed, so there is nothing to simulate; staff a post")
     conditions = inputs.conditions(scenario)
     nodes, access_m = inputs.network.snap(places[:, 0], places[:, 1])
-    per_min = 60 * conditions.speed_factor
-    everywhere = np.concatenate([world.nodes, nodes])
-    travel_min = plan_matrix(
-        (world.rows_s[:, world.nodes] / per_min).astype(float),
-        (world.rows_s[:, nodes] / per_min).astype(float),
-        (inputs.times.rows(nodes, inputs.roads(scenario))[:, everywhere] / per_min).astype(float),
-        access_m / (conditions.access_kph / 3.6) / 60,
-    )
+    post_min = access_m / (conditions.access_kph / 3.6) / 60
+    travel_min = np.stack([_band_drives(world, band, nodes, post_min) for band in world.bands])
     n_fixed = len(world.nodes)
     if world.cases.transport_share:
-        ways = travel_min[: world.n_cells, world.n_cells : n_fixed]
+        # Speeds change how long a way takes, not whether there is one: any band tells.
+        ways = travel_min[0, : world.n_cells, world.n_cells : n_fixed]
         stuck = no_hospital_words(inputs, scenario, ways, world.shape.share)
         if stuck:
             raise InvalidInputError(stuck)
-    nearest = travel_min[n_fixed:, : world.n_cells].min(axis=0)
-    reached = np.isfinite(nearest)
-    mean_drive_min = float(world.shape.share[reached] @ nearest[reached])
+    nearest = travel_min[:, n_fixed:, : world.n_cells].min(axis=1)
+    mean_drive_min = mean_drive(nearest, world.shape, world.band_of_hour)
     times = service_times(world.cases, world.shape, conditions, workload, mean_drive_min)
     chosen = chosen or rules_of(scenario)
-    posts = np.arange(n_fixed, len(travel_min))
+    posts = np.arange(n_fixed, travel_min.shape[1])
     kinds = world.mix.kinds(als_first=chosen.als_first)
     return Week(
         calls=call_rates(world.shape, kinds, workload),
         units=_units(inputs, plan, posts, scenario, shifts=chosen.shifts),
         travel_min=travel_min,
         hospitals=np.arange(world.n_cells, n_fixed),
-        rules=rules(
-            times,
-            inputs.home_factor(scenario),
-            chosen=chosen,
-            posts=posts.tolist(),
-            priorities=len(kinds),
-        ),
-        area_of_place=np.concatenate([world.area_of_cell, np.full(len(travel_min) - world.n_cells, -1)]),
+        rules={
+            **rules(
+                times,
+                inputs.home_factor(scenario),
+                chosen=chosen,
+                posts=posts.tolist(),
+                priorities=len(kinds),
+            ),
+            "band_of_hour": world.band_of_hour,
+        },
+        area_of_place=np.concatenate([world.area_of_cell, np.full(len(travel_min[0]) - world.n_cells, -1)]),
         n_areas=len(inputs.regions),
+    )
+
+
+def _goals(inputs: StagingInputs, plan: Plan, nodes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Nodes of cells and hospitals, of all candidates, and of the plan's places, each once, ascending."""
+    places, posts = plan.places(), inputs.posts
+    lon, lat = (
+        np.concatenate([posts[name].to_numpy(dtype=float), places[:, at]])
+        for at, name in enumerate(("lon", "lat"))
+    )
+    return np.unique(np.concatenate([nodes, inputs.network.snap(lon, lat)[0]]))
+
+
+def _drives(
+    inputs: StagingInputs,
+    roads: Roads,
+    nodes: npt.NDArray[np.int64],
+    goals: npt.NDArray[np.int64],
+    progress: Callable[[float], None],
+) -> npt.NDArray[np.float32]:
+    """(n_nodes, n_goals) seconds; only the goals are kept of each search."""
+    state, rows = inputs.times.state(roads), np.empty((len(nodes), len(goals)), dtype=np.float32)
+    for at in range(0, len(nodes), CHUNK):
+        progress(0.0)
+        rows[at : at + CHUNK] = travel_times(
+            inputs.network,
+            nodes[at : at + CHUNK],
+            closed=state.closed,
+            no_through=state.no_through,
+            speed_factor=state.speed_factor,
+        )[:, goals]
+    return rows
+
+
+def _band_drives(
+    world: World, band: Band, posts: npt.NDArray[np.int64], post_min: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(n_places, n_places) minutes of one band, the plan's posts last."""
+    per_min = 60 * band.speed_factor
+    fixed, there = (np.searchsorted(world.goals, nodes) for nodes in (world.nodes, posts))
+    everywhere = np.concatenate([world.nodes, posts])
+    return plan_matrix(
+        (band.rows_s[:, fixed] / per_min).astype(float),
+        (band.rows_s[:, there] / per_min).astype(float),
+        (world.inputs.times.rows(posts, band.roads)[:, everywhere] / per_min).astype(float),
+        post_min,
     )
 
 
@@ -233,7 +325,7 @@ def _units(
     ranked = inputs.posts.dropna(subset="baseline_rank").sort_values("baseline_rank")
     rows = []
     for crew in crews(plan, city_roster(inputs.city), tuple(ranked["post_id"].astype(str))):
-        on_duty = np.full(168, crew.on_duty[hours[0].hour]) if hours else crew.on_duty
+        on_duty = np.full(HOURS_A_WEEK, crew.on_duty[hours[0].hour]) if hours else crew.on_duty
         post = plan.staffed[crew.post]
         name = f"{post.order:03d} {post.name}" + (f" {crew.unit_id}" if crew.rostered else "")
         rows += [

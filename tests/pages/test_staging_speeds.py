@@ -135,12 +135,37 @@ def test_simulated_units_drive_at_the_fitted_speeds(inputs: StagingInputs) -> No
     assert workload is not None
     world = make_world(inputs, scenario, view)
     week = plan_week(world, view.plan, scenario, workload)
-    nearest_min = week.travel_min[-len(view.plan.staffed) :, : world.n_cells].min(axis=0)
+    nearest_min = week.travel_min[0, -len(view.plan.staffed) :, : world.n_cells].min(axis=0)
     field_s = view.outcome.field_s[world.nodes[: world.n_cells]]
     np.testing.assert_allclose(nearest_min, (field_s - ACCESS_S) / 60, rtol=1e-4)
     access_m = view.demand.weight @ view.demand.access_m / view.demand.total
     assert world.shape.access_min == pytest.approx((ACCESS_S + 0.24 * access_m) / 60)
     assert week.rules["home_factor"] == inputs.home_factor(scenario)
+
+
+def test_a_simulated_week_is_slow_in_its_rush_hours(inputs: StagingInputs) -> None:
+    view, workload = view_scenario(inputs, FITTED), inputs.workload(FITTED)
+    assert workload is not None
+    world = make_world(inputs, FITTED, view)
+    week = plan_week(world, view.plan, FITTED, workload)
+    assert np.array_equal(np.asarray(week.rules["band_of_hour"]), inputs.band_of_hour)
+    posts, cells = slice(len(world.nodes), None), slice(world.n_cells)
+    for hour in (2, RUSH, 12):
+        at = FITTED.having(SetHourOfWeek(hour))
+        field_s = view_scenario(inputs, at).outcome.field_s[world.nodes[cells]]
+        nearest = week.travel_min[inputs.band_of_hour[hour], posts, cells].min(axis=0)
+        np.testing.assert_allclose(nearest, (field_s - ACCESS_S) / 60, rtol=1e-4)
+    night, rush = (week.travel_min[inputs.band_of_hour[hour]] for hour in (2, RUSH))
+    apart = ~np.eye(len(rush), dtype=bool)
+    assert (rush[apart] >= night[apart]).all()
+    assert rush[apart].mean() > 1.1 * night[apart].mean()
+    one = plan_week(make_world(inputs, FITTED, view, by_band=False), view.plan, FITTED, workload)
+    field_s = view.outcome.field_s[world.nodes[cells]]
+    assert len(one.travel_min) == 1
+    np.testing.assert_allclose(
+        one.travel_min[0, posts, cells].min(axis=0), (field_s - ACCESS_S) / 60, rtol=1e-4
+    )
+    assert rush[posts, cells].min(axis=0).mean() > one.travel_min[0, posts, cells].min(axis=0).mean()
 
 
 def test_fitted_speeds_are_nearer_to_the_planted_drives(inputs: StagingInputs) -> None:

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from data.city import City
 from models.dispatch import thin_minutes
-from models.scenario import CloseRoad, MovePost, Scenario, SetOrder, SetUnits
+from models.scenario import CloseRoad, MovePost, Scenario, SetHourOfWeek, SetOrder, SetUnits
 from models.staging import merged_field
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario
 from pages.parts.staging_simulate import JOB_KEY as SIMULATION_KEY
@@ -111,10 +111,15 @@ def test_the_simulators_drives_are_the_pages(inputs: StagingInputs) -> None:
     assert workload is not None
     week = plan_week(world, view.plan, scenario, workload)
     posts = len(view.plan.staffed)
-    nearest_min = week.travel_min[-posts:, : world.n_cells].min(axis=0)
-    np.testing.assert_allclose(
-        nearest_min, view.outcome.field_s[world.nodes[: world.n_cells]] / 60, rtol=1e-4
-    )
+    assert len(week.travel_min) == len(inputs.city.profile.hour_bands)
+    for hour in (2, 7, 12, 6 * 24 + 15):
+        there = view_scenario(inputs, scenario.having(SetHourOfWeek(hour)))
+        drives = week.travel_min[inputs.band_of_hour[hour]]
+        np.testing.assert_allclose(
+            drives[-posts:, : world.n_cells].min(axis=0),
+            there.outcome.field_s[world.nodes[: world.n_cells]] / 60,
+            rtol=1e-4,
+        )
     places = view.plan.places()
     nodes, access_m = inputs.network.snap(places[:, 0], places[:, 1])
     again = merged_field(inputs.times.rows(nodes, inputs.roads(scenario)), access_m, view.conditions)
