@@ -323,12 +323,15 @@ def allocate(shares: Shares, counts_by_place: npt.ArrayLike, *, draws: int = DRA
     summed = np.cumsum(weights.data)
     upper = row + np.clip(summed - (summed[starts] - weights.data[starts])[row], 0, 1)
     at = np.repeat(np.flatnonzero(~alone), given[~alone])
-    last = ends[at] - 1
+    # The street is a row's last entry and often the largest: what falls to it needs no search.
+    street_from = upper[ends[at] - 2]
     rng = np.random.default_rng(seed)
     for draw in range(draws):
-        # Rounding must not carry an incident into the next place's row.
-        found = np.minimum(np.searchsorted(upper, at + rng.random(len(at)), side="right"), last)
+        thrown = at + rng.random(len(at))
+        thrown = thrown[thrown < street_from]
+        found = np.searchsorted(upper, thrown, side="right")
         drawn[draw] += np.bincount(weights.indices[found], minlength=n_doors + 1)
+        drawn[draw, n_doors] += len(at) - len(thrown)
     counts_of = np.empty_like(drawn)
     counts_of[:, np.append(shares.near.door_order, n_doors)] = drawn
     return counts_of
@@ -362,13 +365,14 @@ def buffer_counts(
     )
     if not len(at) or not len(doors):
         return Buffers(np.zeros(len(doors), dtype=np.int64), 0, 0.0, radius_m)
-    within = cKDTree(at).query_ball_tree(cKDTree(doors), radius_m)
-    number = np.array([len(found) for found in within])
-    flat = np.array([door for found in within for door in found], dtype=np.int64)
-    counts = np.bincount(flat, weights=np.repeat(count, number), minlength=len(doors))
-    near_any = int(count[number > 0].sum())
+    counts, reached = np.zeros(len(doors), dtype=np.int64), np.zeros(len(at), dtype=np.bool_)
+    for door, found in enumerate(cKDTree(at).query_ball_point(doors, radius_m)):
+        within = np.array(found, dtype=np.int64)
+        counts[door] = count[within].sum()
+        reached[within] = True
+    near_any = int(count[reached].sum())
     return Buffers(
-        counts=counts.astype(np.int64),
+        counts=counts,
         near_any=near_any,
         times_counted=float(counts.sum()) / near_any if near_any else 0.0,
         radius_m=radius_m,
