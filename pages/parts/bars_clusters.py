@@ -23,7 +23,7 @@ from pages.parts.palette import PURPLE
 LEAST_DOORS = 10
 FARTHEST_M = 400.0
 RADII_M = np.arange(25.0, 351.0, 25.0)
-CHART_PX = 172
+CHART_PX, ROW_PX = 128, 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +83,8 @@ def clusters_view(scene: Scene, clusters: Clusters | None, *, scope: str) -> Non
         st.dataframe(
             cluster_table(scene, clusters),
             hide_index=True,
-            row_height=24,
-            height=min(24 * (len(clusters.size) + 1) + 14, 134),
+            row_height=ROW_PX,
+            height=ROW_PX * min(len(clusters.size), 3) + 38,
             column_config={
                 "cluster": st.column_config.NumberColumn("#", width=30),
                 "place": st.column_config.TextColumn("Mostly in", width=150),
@@ -93,7 +93,8 @@ def clusters_view(scene: Scene, clusters: Clusters | None, *, scope: str) -> Non
                 "stand_out": st.column_config.NumberColumn("Screened", width=62, help="Screened or named."),
             },
         )
-        note(f"{clusters.words} {NOT_ASKED}")
+        note(clusters.words, help_text=NOT_ASKED)
+        note("A cluster says where doors are dense, not that any of them does harm.")
     _gathering(scene, scope)
 
 
@@ -194,7 +195,12 @@ def show_curve(scene: Scene, found: CrossK) -> None:
         }
     )
     base = alt.Chart(table).encode(
-        x=alt.X("metres:Q", title="m along the streets", scale=alt.Scale(nice=False))
+        x=alt.X(
+            "metres:Q",
+            title="m along the streets",
+            scale=alt.Scale(nice=False),
+            axis=alt.Axis(titlePadding=2),
+        )
     )
     tips = [alt.Tooltip(name, format=".2f") for name in ("seen:Q", "low:Q", "high:Q")]
     band = base.mark_area(color=scene.theme.muted, opacity=0.35).encode(

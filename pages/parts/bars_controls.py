@@ -121,13 +121,15 @@ def lanes_view(inputs: BarsInputs, choice: BarsChoice) -> None:
         )
         account = inputs.incidents.account
         st.dataframe(
-            account.assign(lane=[LANE_WORDS[lane][0] for lane in account["lane"]]),
+            account.assign(lane=[LANE_WORDS[lane][0] for lane in account["lane"]])[
+                ["lane", "records", "reason"]
+            ],
             hide_index=True,
             row_height=26,
             height=min(26 * len(account) + 38, 240),
             column_config={
                 "lane": st.column_config.TextColumn("Lane", width=100),
-                "reason": st.column_config.TextColumn("Reason", width=400),
+                "reason": st.column_config.TextColumn("Reason", width=620),
                 "records": st.column_config.NumberColumn("Records", format="localized", width=70),
             },
         )
@@ -151,7 +153,7 @@ def _stacks(stacks: pd.DataFrame) -> None:
         return
     st.markdown(f"**{len(aside)} booking places and stacks set aside** (grey on the map):")
     st.dataframe(
-        aside[["name", "kind", "records", "words"]].sort_values("records", ascending=False),
+        aside[["name", "records", "kind", "words"]].sort_values("records", ascending=False),
         hide_index=True,
         row_height=26,
         height=min(26 * len(aside) + 38, 220),
