@@ -7,6 +7,7 @@ the name of an outlet.
 
 import argparse
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ SEEDS_OF_SETTINGS = 20
 TOP = 30
 WORDS = {"headline": "written reports", "all": "all calls"}
 SHOWN_AREAS = 8
+WIDTH = 118
 
 Set = frozenset[int]
 
@@ -215,7 +217,7 @@ def new_orleans_lines(inputs: BarsInputs, view: BarsView) -> Iterator[str]:
     )
     yield from (
         "",
-        told,
+        *textwrap.wrap(told, WIDTH),
         "",
         "| category | judged | screened | incidents shared out | expected, with interval of the ratio |",
         "|---|---|---|---|---|",
@@ -230,13 +232,13 @@ def new_orleans_lines(inputs: BarsInputs, view: BarsView) -> Iterator[str]:
     screened = frozenset(np.flatnonzero(found.screened).tolist())
     naming = naming_of(inputs, inputs.city.version)
     state = "on" if naming.allowed else "off"
-    yield ""
-    yield (
+    told = (
         f"Alpha is {found.alpha.value:.2f} ({found.alpha.low:.2f} to {found.alpha.high:.2f}). "
         f"Screened by neighborhood: {_areas(inputs, screened)}. "
         f"{int(found.named.sum())} doors pass both rules for a name, but naming is {state}: "
         f"{'; '.join(naming.reasons)}."
     )
+    yield from ("", *textwrap.wrap(told, WIDTH))
 
 
 def _kinds(inputs: BarsInputs, group: Set) -> str:
@@ -273,7 +275,7 @@ def main() -> None:
     }
     page = PAGE.read_text(encoding="utf-8")
     for part, lines in made.items():
-        text = "\n".join(lines)
+        text = "\n".join(lines).replace("%", " %")
         if arguments.write:
             start, end = MARKS[part]
             before, after = page[: page.index(start) + len(start)], page[page.index(end) :]

@@ -19,9 +19,8 @@ Criminology 30, 527-548). So an outlet's weight halves every 25 m. Police give t
 half a block, some 50 m, an outlet should weigh more than the street, and beyond it less. That is a street of
 weight 0.25. Both are choices; :func:`sensitivity` tells what others would give.
 
-The street weighs the same everywhere. Letting it weigh more where control incidents are dense brings the
-shares nearer to the demo's truth, but not what is left once the expected count has control incidents among
-its covariates (``docs/methods/outlets.md``).
+All outlets pull alike here, and the street weighs the same everywhere. That hands a bar's incidents to its
+neighbors: :mod:`models.outlet_sharing` starts from these shares and goes on by what is expected of each.
 """
 
 from collections.abc import Iterable, Sequence
