@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from models.plan import Post, make_plan
+from models.plan import PLACE_DECIMALS, Post, make_plan
 from models.scenario import AddPost, MovePost, RemovePost, Scenario, SetOrder, SetUnits
 
 MORE_UNITS = "+"
 """Between a post's id and the number of a further unit that waits at the same place."""
-
-PLACE_DECIMALS = 5
-"""About a metre: places are kept no finer, so that the scenario's text stays short."""
 
 
 def set_units(posts: pd.DataFrame, scenario: Scenario, units: int) -> Scenario:
@@ -35,12 +32,21 @@ def move_post(posts: pd.DataFrame, scenario: Scenario, post_id: str, lon: float,
     post = make_plan(posts, scenario).post(post_id)
     if post is None:
         return scenario
-    place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
     if post.state != "staffed":
         scenario = staff_post(posts, scenario, post_id)
-    if post.added:
-        return scenario.having(AddPost(post_id, *place, post.name))
-    return scenario.having(MovePost(post_id, *place))
+    return _put(scenario, post, lon, lat)
+
+
+def move_place(posts: pd.DataFrame, scenario: Scenario, post_id: str, lon: float, lat: float) -> Scenario:
+    """Move all units that wait where a post stands; the post is staffed where none does."""
+    here = _here(posts, scenario, post_id)
+    if here and not any(post.state == "staffed" for post in here):
+        scenario = staff_post(posts, scenario, post_id)
+    for post in here:
+        # A further unit of a post has no place of its own: it goes along even while it is off duty.
+        if post.order is not None or post.post_id == post_id or MORE_UNITS in post.post_id:
+            scenario = _put(scenario, post, lon, lat)
+    return scenario
 
 
 def staff_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
@@ -82,6 +88,12 @@ def toggle_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenar
     return (empty_post if staffed else staff_post)(posts, scenario, post_id)
 
 
+def toggle_place(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
+    """Staff an empty post; where several units wait, take the last of them."""
+    staffed = [post for post in _here(posts, scenario, post_id) if post.state == "staffed"]
+    return toggle_post(posts, scenario, staffed[-1].post_id if staffed else post_id)
+
+
 def add_post(posts: pd.DataFrame, scenario: Scenario, lon: float, lat: float) -> Scenario:
     """Put one unit more on duty, at a new place."""
     plan = make_plan(posts, scenario)
@@ -101,6 +113,14 @@ def delete_post(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenar
     if post is None or not post.added:
         return scenario
     return scenario.without(AddPost.kind, post_id).without(RemovePost.kind, post_id)
+
+
+def delete_place(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> Scenario:
+    """Take a new place off the map, with all units that wait there; posts of the city are only emptied."""
+    for post in reversed(_here(posts, scenario, post_id)):
+        if post.order is not None or post.added:
+            scenario = delete_post(posts, scenario, post.post_id)
+    return scenario
 
 
 def set_order(posts: pd.DataFrame, scenario: Scenario, post_ids: Sequence[str]) -> Scenario:
@@ -141,6 +161,19 @@ def _with_more_units(
         else:
             named.append(post_id)
     return scenario, named
+
+
+def _here(posts: pd.DataFrame, scenario: Scenario, post_id: str) -> tuple[Post, ...]:
+    """Give the posts at the place of a post, itself among them; none where it is unknown."""
+    groups = make_plan(posts, scenario).together()
+    return next((group for group in groups if any(post.post_id == post_id for post in group)), ())
+
+
+def _put(scenario: Scenario, post: Post, lon: float, lat: float) -> Scenario:
+    place = round(lon, PLACE_DECIMALS), round(lat, PLACE_DECIMALS)
+    if post.added:
+        return scenario.having(AddPost(post.post_id, *place, post.name))
+    return scenario.having(MovePost(post.post_id, *place))
 
 
 def _take_out(scenario: Scenario, post: Post) -> Scenario:

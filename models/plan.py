@@ -11,6 +11,9 @@ from models.scenario import AddPost, LoseUnits, MovePost, RemovePost, Scenario, 
 
 State = Literal["staffed", "off", "candidate"]
 
+PLACE_DECIMALS = 5
+"""About a metre: places are kept no finer, so that the scenario's text stays short."""
+
 
 @dataclass(frozen=True)
 class Post:
@@ -79,6 +82,13 @@ class Plan:
     def post(self, post_id: str) -> Post | None:
         """Return the post with this id, or None."""
         return next((post for post in self.posts if post.post_id == post_id), None)
+
+    def together(self) -> tuple[tuple[Post, ...], ...]:
+        """Gather posts by their place, where several may stand; staffed ones first."""
+        at: dict[tuple[float, float], list[Post]] = {}
+        for post in self.posts:
+            at.setdefault((round(post.lon, PLACE_DECIMALS), round(post.lat, PLACE_DECIMALS)), []).append(post)
+        return tuple(tuple(group) for group in at.values())
 
     def places(self) -> npt.NDArray[np.float64]:
         """(n_staffed, 2) longitude and latitude of the staffed posts, in order."""

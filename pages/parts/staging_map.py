@@ -1,6 +1,6 @@
 """The map of the staging page: posts, ground reached, gained and lost, and what a hand does to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,8 @@ from pages.parts.staging_inputs import StagingInputs, StagingView
 BANDS_MIN = (4.0, 8.0, 12.0)
 MAP_KEY = "staging.map"
 MAP_HEIGHT_PX = 530
+MARK_LENGTH = 3
+"""Characters that fit on a marker."""
 
 Mode = Literal["Minutes", "Gained and lost"]
 
@@ -64,7 +66,7 @@ def staging_map(
         key=MAP_KEY,
         ground_url=ground_url(city),
         height=MAP_HEIGHT_PX,
-        posts=[_marker(post, sole) for post, sole in _with_sole_share(view)],
+        posts=_markers(view),
         areas=[*areas, *disruption_areas(inputs, state.current, theme)],
         hexes=None if overlay is None else overlay.hexes,
         legend=() if overlay is None else overlay.legend,
@@ -182,28 +184,37 @@ def live_field(
     )
 
 
-def _with_sole_share(view: StagingView) -> list[tuple[Post, float | None]]:
-    shares = iter(view.outcome.sole_share)
-    return [(post, float(next(shares)) if post.state == "staffed" else None) for post in view.plan.posts]
+def _markers(view: StagingView) -> list[MapPost]:
+    shares = dict(zip((post.post_id for post in view.plan.staffed), view.outcome.sole_share, strict=True))
+    return [_marker(group, shares) for group in view.plan.together()]
 
 
-def _marker(post: Post, sole: float | None) -> MapPost:
+def _marker(here: Sequence[Post], sole_share: Mapping[str, float]) -> MapPost:
+    """One marker for all posts at a place: on top of each other only one could be seen and taken."""
+    first = here[0]
+    orders = [str(post.order) for post in here if post.state == "staffed"]
     notes = {
-        "staffed": f"holds {sole:.1%} alone" if sole is not None else "",
+        "staffed": f"holds {sole_share.get(first.post_id, 0.0):.1%} alone",
         "off": "no unit; click to staff it",
         "candidate": "candidate; click to staff it",
     }
+    mark = "+".join(orders)
     return MapPost(
-        id=post.post_id,
-        label=post.name,
-        lon=post.lon,
-        lat=post.lat,
-        state=post.state,
-        changed=post.changed,
-        note=notes[post.state],
-        mark=str(post.order) if post.state == "staffed" else "",
-        removable=post.added,
+        id=first.post_id,
+        label=first.name,
+        lon=first.lon,
+        lat=first.lat,
+        state=first.state,
+        changed=any(post.changed for post in here if post.state == first.state),
+        note=_units_words(orders) if len(orders) > 1 else notes[first.state],
+        mark=mark if len(mark) <= MARK_LENGTH else f"{len(orders)}x",
+        removable=all(post.added for post in here),
     )
+
+
+def _units_words(orders: Sequence[str]) -> str:
+    named = f"{', '.join(orders[:-1])} and {orders[-1]}"
+    return f"{len(orders)} units, numbers {named} of the list; a click takes the last"
 
 
 def _handle(inputs: StagingInputs, state: ScenarioState) -> None:
@@ -213,13 +224,13 @@ def _handle(inputs: StagingInputs, state: ScenarioState) -> None:
     def edit(scenario: Scenario) -> Scenario:
         match event["type"]:
             case "move":
-                return edits.move_post(posts, scenario, event["id"], event["lon"], event["lat"])
+                return edits.move_place(posts, scenario, event["id"], event["lon"], event["lat"])
             case "add":
                 return edits.add_post(posts, scenario, event["lon"], event["lat"])
             case "toggle":
-                return edits.toggle_post(posts, scenario, event["id"])
+                return edits.toggle_place(posts, scenario, event["id"])
             case "remove":
-                return edits.delete_post(posts, scenario, event["id"])
+                return edits.delete_place(posts, scenario, event["id"])
             case _:
                 return scenario
 

@@ -182,3 +182,53 @@ def test_a_post_that_stands_twice_in_a_list_holds_two_units() -> None:
     assert [post.post_id for post in make_plan(POSTS, again).staffed] == ["B", "B+2", "B+3"]
     alone = edits.set_order(POSTS, again, list("BA"))
     assert not any("+" in post.post_id for post in make_plan(POSTS, alone).posts)
+
+
+def _twice() -> Scenario:
+    """Post B holds the first and the third unit of four."""
+    return edits.set_order(POSTS, TODAY, ["B", "A", "B", "D"])
+
+
+def test_units_at_one_place_stand_together() -> None:
+    groups = make_plan(POSTS, _twice()).together()
+    assert [[post.post_id for post in group] for group in groups[:3]] == [["B", "B+2"], ["A"], ["D"]]
+    assert sorted(post.post_id for group in groups for post in group) == ["A", "B", "B+2", *"CDEFGH"]
+
+
+@pytest.mark.parametrize("units", [4, 2])
+def test_a_place_moves_with_all_its_units(units: int) -> None:
+    scenario = edits.set_units(POSTS, _twice(), units)
+    moved = edits.move_place(POSTS, scenario, "B", -90.11111, 29.99999)
+    plan = make_plan(POSTS, moved)
+    assert [post.post_id for post in plan.together()[0]] == ["B", "B+2"]
+    assert {(post.lon, post.lat) for post in plan.together()[0]} == {(-90.11111, 29.99999)}
+    assert _staffed(moved) == _staffed(scenario)
+    assert not plan.ignored
+
+
+def test_a_click_takes_the_last_unit_of_a_place() -> None:
+    one = edits.toggle_place(POSTS, _twice(), "B")
+    assert _staffed(one) == {"A", "B", "D"}
+    none = edits.toggle_place(POSTS, edits.move_place(POSTS, one, "B", -90.2, 29.8), "B")
+    assert _staffed(none) == {"A", "D"}
+    assert _staffed(edits.toggle_place(POSTS, none, "B")) == {"A", "B", "D"}
+    assert {(p.lon, p.lat) for p in make_plan(POSTS, none).posts if p.post_id[0] == "B"} == {(-90.2, 29.8)}
+
+
+@given(edit_steps, st.sampled_from("ABCDEFGH"))
+def test_alone_at_its_place_a_post_is_edited_as_itself(steps: list[Edit], post_id: str) -> None:
+    scenario = _apply(steps)
+    group = next(g for g in make_plan(POSTS, scenario).together() if any(p.post_id == post_id for p in g))
+    if len(group) == 1:
+        assert edits.toggle_place(POSTS, scenario, post_id) == edits.toggle_post(POSTS, scenario, post_id)
+        to = -90.3, 29.7
+        assert edits.move_place(POSTS, scenario, post_id, *to) == edits.move_post(
+            POSTS, scenario, post_id, *to
+        )
+    assert edits.move_place(POSTS, scenario, "Z", -90.0, 29.9) == scenario
+
+
+def test_a_new_place_goes_with_all_its_units() -> None:
+    scenario = edits.add_post(POSTS, edits.add_post(POSTS, TODAY, -90.055, 29.95), -90.055, 29.95)
+    assert [len(group) for group in make_plan(POSTS, scenario).together()].count(2) == 1
+    assert edits.delete_place(POSTS, scenario, "new-1") == TODAY

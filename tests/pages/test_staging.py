@@ -2,14 +2,21 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from data.city import City
+from models import edits
+from models.plan import make_plan
 from models.scenario import CloseRoad, ScaleDemand, Scenario, SetClock, SetHourOfWeek, SetUnits
+from pages.parts import staging_map
+from pages.parts.city_map import MapPost
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario
 from tests.e2e.conftest import PROJECT
 
@@ -149,3 +156,50 @@ def test_no_column_of_the_calls_names_a_person(demo_city_dir: Path) -> None:
     columns = set(pq.read_schema(demo_city_dir / "tables" / "calls.parquet").names)
     assert not {column for column in columns if any(word in column for word in ("name", "phone", "patient"))}
     assert isinstance(City.open(demo_city_dir).table("calls"), pd.DataFrame)
+
+
+def test_two_units_at_a_post_are_one_marker(
+    app: AppTest, inputs: StagingInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the map gets, and what a drag and a click of that marker do; each is one step to undo."""
+    given: list[dict[str, Any]] = []
+    events: list[dict[str, object]] = []
+
+    def city_map(**values: Any) -> None:  # noqa: ANN401 -- whatever the page gives
+        given.append(values)
+        if events:
+            st.session_state[staging_map.MAP_KEY] = SimpleNamespace(event=events.pop())
+            values["on_event"]()
+
+    def after(*done: dict[str, object]) -> dict[str, MapPost]:
+        events.extend(done)
+        for _ in range(1 + len(done)):
+            app.run()
+        assert not app.exception
+        return {post.id: post for post in given[-1]["posts"]}
+
+    monkeypatch.setattr(staging_map, "city_map", city_map)
+    ids = [post.post_id for post in make_plan(inputs.posts, Scenario("new-orleans")).posts]
+    twice = edits.set_order(inputs.posts, _scenario(app), [*ids[:6], ids[0]])
+    app.session_state["scenario.demo"] = twice
+    markers = after()
+    first = markers[ids[0]]
+    assert len(markers) == len(ids)
+    assert (first.mark, first.state, first.removable) == ("1+7", "staffed", False)
+    assert "2 units, numbers 1 and 7" in first.note
+    assert {markers[post_id].mark for post_id in ids[1:6]} == set("23456")
+
+    markers = after({"type": "move", "id": ids[0], "lon": -90.0512, "lat": 29.9512})
+    moved = markers[ids[0]]
+    assert len(markers) == len(ids)
+    assert (moved.mark, moved.lon, moved.lat, moved.changed) == ("1+7", -90.0512, 29.9512, True)
+    next(button for button in app.button if button.label == "Undo").click().run()
+    assert _scenario(app) == twice
+
+    markers = after({"type": "toggle", "id": ids[0]})
+    assert (markers[ids[0]].mark, len(markers)) == ("1", len(ids))
+    assert "alone" in markers[ids[0]].note
+    assert after({"type": "toggle", "id": ids[0]})[ids[0]].state == "off"
+
+    app.session_state["scenario.demo"] = edits.set_order(inputs.posts, twice, [*ids[:9], ids[9], ids[9]])
+    assert after()[ids[9]].mark == "2x"
