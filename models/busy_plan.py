@@ -108,6 +108,12 @@ def busy_at(
     """
     if not len(post_seconds):
         raise InvalidInputError("No post is staffed, so no call is answered; staff a post")
+    units, needed = len(post_seconds), workload.units_busy
+    if needed >= units:
+        raise InvalidInputError(
+            f"More calls than these units can answer: the calls keep {needed:.1f} units busy, and {units} "
+            f"{'is' if units == 1 else 'are'} on duty, so calls would wait without end; staff more posts"
+        )
     travel_s = post_seconds.T
     order, group = _distinct_rows(np.argsort(travel_s, axis=1, kind="stable"))
     rate = weight * (workload.calls_per_hour / weight.sum())

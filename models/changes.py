@@ -201,7 +201,7 @@ class DivertHospital(Change):
     @override
     def faults(self) -> list[str]:
         fine = isinstance(self.hospital_id, str) and self.hospital_id
-        return [] if fine else ["divert_hospital names no hospital"]
+        return [] if fine else ["a diversion names no hospital"]
 
 
 @dataclass(frozen=True)

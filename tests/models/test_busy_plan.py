@@ -77,6 +77,20 @@ def test_expected_cover_sums_over_who_is_free(n_posts: int, seed: int, busy: flo
     assert expected_share(outcome, demand, budget_s, busy) == pytest.approx(by_sets)
 
 
+@pytest.mark.parametrize(
+    ("calls", "words"), [(2.0, "keep 2.0 units busy, and 2 are"), (7.5, "keep 7.5 units")]
+)
+def test_too_many_calls_are_told_in_a_planners_words(calls: float, words: str) -> None:
+    rows, demand = _plan(2, 1)
+    outcome = evaluate(rows, np.zeros(2), demand, CONDITIONS)
+    with pytest.raises(InvalidInputError, match="wait without end; staff more posts") as raised:
+        busy_outcome(outcome, demand, CONDITIONS, Workload(calls, 60))
+    assert words in str(raised.value)
+    for word in ("=", "_", "queue"):
+        assert word not in str(raised.value)
+    assert busy_outcome(outcome, demand, CONDITIONS, Workload(1.99, 60)).coverage.waiting > 0.9
+
+
 def test_expected_cover_needs_a_probability() -> None:
     rows, demand = _plan(1, 1)
     with pytest.raises(InvalidInputError, match="cannot keep up"):
