@@ -17,13 +17,13 @@ better than a plain count of those within some distance, at 400 to 2,800 feet, m
 2014, Quantifying the Exposure of Street Segments to Drinking Places Nearby, Journal of Quantitative
 Criminology 30, 527-548). So an outlet's weight halves every 25 m. Police give the block, not the door: up to
 half a block, some 50 m, an outlet should weigh more than the street, and beyond it less. That is a street of
-weight 0.25. Both are choices; :func:`sensitivity` tells what others would give.
+weight 0.25. Both are choices.
 
 All outlets pull alike here, and the street weighs the same everywhere. That hands a bar's incidents to its
 neighbors: :mod:`models.outlet_sharing` starts from these shares and goes on by what is expected of each.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -376,32 +376,6 @@ def buffer_counts(
         times_counted=float(counts.sum()) / near_any if near_any else 0.0,
         radius_m=radius_m,
     )
-
-
-def sensitivity(
-    near: Nearness,
-    counts_by_place: npt.ArrayLike,
-    *,
-    half_m: Sequence[float] = (15.0, 25.0, 50.0),
-    street_weight: Sequence[float] = (0.1, 0.25, 0.5),
-) -> pd.DataFrame:
-    """Mean incidents of each door under each pair of settings.
-
-    Returns
-    -------
-    DataFrame
-        ``half_m``, ``street_weight``, ``door`` (index, in the order in which doors came) and ``incidents``;
-        ``rank`` (1 is the most, ties share the mean) within the settings.
-    """
-    frames = []
-    for half in half_m:
-        for street in street_weight:
-            mean = share(near, half_m=half, street_weight=street).expected(counts_by_place)[:-1]
-            frame = pd.DataFrame({"door": np.arange(near.n_doors), "incidents": mean})
-            frames.append(frame.assign(half_m=half, street_weight=street))
-    table = pd.concat(frames, ignore_index=True)
-    table["rank"] = table.groupby(["half_m", "street_weight"])["incidents"].rank(ascending=False)
-    return table
 
 
 def premises(precision: Iterable[str], metres: npt.ArrayLike) -> list[Premises]:

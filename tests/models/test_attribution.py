@@ -21,7 +21,6 @@ from models.attribution import (
     buffer_counts,
     nearness,
     premises,
-    sensitivity,
     share,
     share_by_distance,
 )
@@ -161,19 +160,6 @@ def test_what_cannot_be_used_is_said() -> None:
             allocate(share(near), counts, draws=1, seed=0)
     with pytest.raises(InvalidInputError, match="draws must be"):
         allocate(share(near), [1], draws=0, seed=0)
-
-
-def test_sensitivity_tells_each_setting() -> None:
-    near = nearness(NETWORK, *_at([(2, 2)] * 10), *_at([(2, 2), (2, 3)]))
-    table = sensitivity(near, near.count(), half_m=(50, 100), street_weight=(0.5,))
-    assert table[["half_m", "door", "rank"]].to_numpy().tolist() == [
-        [50, 0, 1],
-        [50, 1, 2],
-        [100, 0, 1],
-        [100, 1, 2],
-    ]
-    expected = share(near, half_m=100, street_weight=0.5).expected(near.count())[:2]
-    np.testing.assert_allclose(table.loc[table["half_m"] == 100, "incidents"], expected)
 
 
 def test_buffers_equal_brute_force() -> None:
