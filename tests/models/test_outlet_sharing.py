@@ -179,8 +179,8 @@ def test_twice_the_expectation_weighs_twice_at_equal_distance() -> None:
 
 def test_a_livelier_street_keeps_more() -> None:
     """Forty incidents of the same cell that no outlet reaches raise what the street keeps beside one."""
-    quiet = _shared([(2, 2)], [(2, 2), (0, 5)], [5.0, 5.0])
-    lively = _shared([(2, 2)] + [(4, 1)] * 40, [(2, 2), (0, 5)], [5.0, 5.0])
+    quiet = _shared([(2.0, 2.0)], [(2, 2), (0, 5)], [5.0, 5.0])
+    lively = _shared([(2.0, 2.0), *[(4.0, 1.0)] * 40], [(2, 2), (0, 5)], [5.0, 5.0])
     place = int(
         np.argmin(np.abs(lively.shares.near.places - np.column_stack(_degrees([(2, 2)]))).sum(axis=1))
     )
