@@ -22,7 +22,12 @@ from pages.parts.notes import note
 
 FIRST_MINUTE, LAST_MINUTE, STEP_MINUTES = 22 * 60, 30 * 60 - 30, 30
 USUAL_MINUTE = 26 * 60
-_STUDIES_CSS = "<style>.cr-study { font-size: .8rem; line-height: 1.4; margin: 0 0 .5rem 0; }</style>"
+_CSS = """
+<style>
+.cr-study { font-size: .8rem; line-height: 1.4; margin: 0 0 .5rem 0; }
+.cr-caveat { font-size: .78rem; line-height: 1.35; border-left: 4px solid #E69F00; padding: .15rem .6rem; }
+</style>
+"""
 
 
 def closing_view(scene: Scene, *, scope: str) -> None:
@@ -30,32 +35,35 @@ def closing_view(scene: Scene, *, scope: str) -> None:
     door = picked_door(scope, len(scene.inputs.doors))
     zones = sorted({scene.place(int(at)) for at in np.flatnonzero(scene.shown)})
     of_door = [] if door is None else [scene.label(door)]
-    subject = st.selectbox(
+    who, studied = st.columns([2.2, 1], gap="small")
+    subject = who.selectbox(
         "Who closes earlier",
         [*of_door, *zones],
         index=0 if of_door else None,
         placeholder="Pick a door on the map, or choose a neighborhood",
+        label_visibility="collapsed",
         key=f"{scope}.zone.{door}",
         help="The picked door alone, or all doors of the kinds shown in a neighborhood.",
     )
-    closes = st.select_slider(
+    with studied:
+        _studies()
+    left, right = st.columns(2, gap="small")
+    closes = left.select_slider(
         "Closes at",
         range(FIRST_MINUTE, LAST_MINUTE + 1, STEP_MINUTES),
         value=USUAL_MINUTE,
         format_func=clock,
         key=f"{scope}.closes",
     )
-    moved = st.slider(
-        "Share that moves elsewhere, %",
+    moved = right.slider(
+        "Moves elsewhere, %",
         0,
         100,
         (round(100 * DISPLACEMENT[0]), round(100 * DISPLACEMENT[1])),
-        5 if round(100 * DISPLACEMENT[1]) % 5 == 0 else 1,
         key=f"{scope}.moved",
-        help="Of the incidents prevented, the share that comes back at other hours or "
-        "places. Newcastle saw none, Sydney 32 %.",
+        help="Of the incidents prevented, the share that comes back at other hours or places. Newcastle saw "
+        "none, Sydney 32 %.",
     )
-    _studies()
     if subject is None:
         note("Pick a door on the map or in the table, or choose a neighborhood above.")
         return
@@ -122,11 +130,9 @@ def _one(scene: Scene, door: int, closes: int, displacement: tuple[float, float]
         ]
     )
     _caveats()
-    for sentence in found.words:
-        if sentence not in CAVEATS and sentence != REGRESSION_WORDS:
-            note(sentence)
+    note(" ".join(sentence for sentence in found.words if sentence not in {*CAVEATS, REGRESSION_WORDS}))
     if REGRESSION_WORDS in found.words:
-        note(f"Regression to the mean. {REGRESSION_WORDS}")
+        note(f"Regression to the mean: {REGRESSION_WORDS}")
 
 
 def _zone(scene: Scene, name: str, closes: int, displacement: tuple[float, float]) -> None:
@@ -152,21 +158,19 @@ def _zone(scene: Scene, name: str, closes: int, displacement: tuple[float, float
         _caveats()
     else:
         st.info(f"Not shown for {name}: no door of these kinds can be counted.", icon=":material/block:")
-    for sentence in zone_words(answers):
-        if sentence not in CAVEATS:
-            note(sentence)
+    note(" ".join(sentence for sentence in zone_words(answers) if sentence not in CAVEATS))
     if shown:
-        note(f"Regression to the mean. {REGRESSION_WORDS}")
+        note(f"Regression to the mean: {REGRESSION_WORDS}")
 
 
 def _caveats() -> None:
-    st.warning(" ".join(CAVEATS), icon=":material/warning:")
+    st.html(f'{_CSS}<div class="cr-caveat" role="note"><b>{" ".join(map(escape, CAVEATS))}</b></div>')
 
 
 def _studies() -> None:
-    with st.popover(f"The {len(STUDIES)} studies", icon=":material/menu_book:", width="stretch"):
+    with st.popover(f"{len(STUDIES)} studies", width="stretch"):
         st.html(
-            _STUDIES_CSS
+            _CSS
             + "".join(
                 f'<p class="cr-study"><b>{escape(study.citation)}</b><br>{escape(study.setting)}: '
                 f"{escape(study.finding)}.</p>"

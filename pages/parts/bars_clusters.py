@@ -23,7 +23,7 @@ from pages.parts.palette import PURPLE
 LEAST_DOORS = 10
 FARTHEST_M = 400.0
 RADII_M = np.arange(25.0, 351.0, 25.0)
-CHART_PX, ROW_PX = 128, 24
+CHART_PX, ROW_PX = 112, 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +93,7 @@ def clusters_view(scene: Scene, clusters: Clusters | None, *, scope: str) -> Non
                 "stand_out": st.column_config.NumberColumn("Screened", width=62, help="Screened or named."),
             },
         )
-        note(clusters.words, help_text=NOT_ASKED)
-        note("A cluster says where doors are dense, not that any of them does harm.")
+        note(f"{clusters.words} It says nothing of harm.", help_text=NOT_ASKED)
     _gathering(scene, scope)
 
 
@@ -209,12 +208,11 @@ def show_curve(scene: Scene, found: CrossK) -> None:
     line = base.mark_line(color=scene.accent, strokeWidth=2.2).encode(y="seen:Q", tooltip=tips)
     st.altair_chart(
         alt.layer(band, line)
-        .properties(height=CHART_PX, padding={"left": 0, "right": 4, "top": 4, "bottom": 0})
+        .properties(height=CHART_PX, padding={"left": 0, "right": 4, "top": 4, "bottom": 4})
         .configure_view(stroke=None),
         width="stretch",
     )
     note(
-        f"{found.answer} {found.outlets:,} doors, {found.incidents:,} incidents. Incidents that come in "
-        f"bunches make p "
-        "too small. Near is not caused by."
+        f"{found.answer} Incidents that come in bunches make p too small. Near is not caused by.",
+        help_text=f"{found.outlets:,} doors, {found.incidents:,} incidents.",
     )

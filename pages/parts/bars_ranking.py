@@ -205,19 +205,23 @@ def _figures(scene: Scene, door: int) -> tuple[str, str]:
     return excess, ranks
 
 
+def _q_words(q: float) -> str:
+    return "q under 0.001" if q < 0.001 else f"q {q:.3f}"
+
+
 def verdict_words(scene: Scene, door: int) -> str:
     """Say the verdict in a sentence, and why a door that is surely high is not named."""
     found, verdict = scene.found, scene.verdict[door]
     told = {
         "named": "Named: surely over 1.5 times expected, and beyond what ordinary outlets show "
-        f"(q {found.q[door]:.3f}).",
+        f"({_q_words(found.q[door])}).",
         "screened": "Screened: P(RR>1) is over 80 %. Worth a look, no more.",
         "neither": "Neither screened nor named: the records do not set it apart.",
     }[str(verdict)]
     if not scene.naming.allowed and verdict == "screened":
         return f"{told} Not named: these data cannot carry a name."
     if verdict == "screened" and found.sure(scene.over)[door]:
-        return f"{told} Not named: ordinary outlets reach this, too (q {found.q[door]:.2f})."
+        return f"{told} Not named: ordinary outlets reach this, too ({_q_words(found.q[door])})."
     return told
 
 
