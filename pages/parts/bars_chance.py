@@ -11,6 +11,7 @@ import streamlit as st
 from models.concentration import JCurve, generalised_gini, j_curve
 from models.outlet_funnel import funnel_limits, overdispersion
 from pages.parts.bars_inputs import SEED, BarsChoice, BarsView
+from pages.parts.bars_map import BANNER_PX
 from pages.parts.bars_scene import VERDICTS, Scene
 from pages.parts.notes import note
 
@@ -140,7 +141,7 @@ def _funnel(scene: Scene, shown: npt.NDArray[np.bool_], phi: float) -> Layers:
         .mark_rule(color=scene.theme.muted, opacity=0.5)
         .encode(y="at:Q")
     )
-    return _plain(alt.layer(one, limits, points), FUNNEL_PX)
+    return _plain(alt.layer(one, limits, points), FUNNEL_PX - _banner(scene))
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +237,12 @@ def _j_chart(scene: Scene, curve: JCurve) -> Layers:
         .mark_text(align="left", color=scene.theme.muted, fontSize=11)
         .encode(x="doors:Q", y="y:Q", text="text:N")
     )
-    return _plain(alt.layer(band, null, seen, named), CURVE_PX)
+    return _plain(alt.layer(band, null, seen, named), CURVE_PX - _banner(scene))
+
+
+def _banner(scene: Scene) -> int:
+    """Pixels that the banner takes where nobody is named."""
+    return 0 if scene.naming.allowed else BANNER_PX
 
 
 def _plain(chart: Layers, height: int) -> Layers:

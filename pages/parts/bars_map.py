@@ -10,7 +10,7 @@ from pages.parts.city_map import LegendEntry, MapArea, MapDots, city_map
 from pages.parts.ground import ground_url
 from pages.parts.palette import GREY
 
-MAP_HEIGHT, BANNER_PX = 560, 44
+MAP_HEIGHT, BANNER_PX = 560, 48
 """Pixels: with the navigation above they fill a window of 1280 by 720."""
 STACK = "stack"
 _STACK_RADIUS_PX, _SMALL_PX = 5.0, 2.6
