@@ -5,6 +5,7 @@ from threading import Event, Thread
 from typing import Generic, TypeVar
 
 from errors import CrescentError
+from pages.parts.memory import give_back_memory
 
 T = TypeVar("T")
 Work = Callable[[Callable[[float], None]], T]
@@ -65,6 +66,8 @@ class Job(Generic[T]):
             # The thread has no page to show an error on: the page that waits for it says it, the log has it.
             self.error = f"the work ended with an error of the program ({type(error).__name__})"
             raise
+        finally:
+            give_back_memory()
 
     def _step(self, share: float) -> None:
         self.share = share

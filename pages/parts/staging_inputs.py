@@ -42,6 +42,7 @@ from models.scenario import (
     SetWorkload,
 )
 from models.staging import Conditions, Outcome, TargetClock, evaluate, merged_field
+from pages.parts.memory import give_back_memory
 from pages.parts.staging_fitted import FittedBand, FittedRoads, fitted_roads
 
 DEFAULT_TARGET_MIN = 12.0
@@ -341,7 +342,9 @@ def staging_inputs(city: City) -> StagingInputs:
 
 @st.cache_resource(show_spinner="Preparing the streets and calls …", max_entries=4)
 def _prepared(_city: City, folder: str) -> StagingInputs:  # noqa: ARG001 -- the folder is the key
-    return prepare_staging(_city)
+    inputs = prepare_staging(_city)
+    give_back_memory()
+    return inputs
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
