@@ -98,8 +98,9 @@ def _show(inputs: StagingInputs, state: ScenarioState, found: Suggestion) -> Non
             _show_both(inputs, found)
     for tab, shift in zip(tabs[both:], found.lists, strict=False):
         with tab:
-            _show_list(inputs, shift)
+            # Above its table, so that it is in view also below a warning.
             _use(inputs, state, shift, f"Use the {shift.name.lower()} list" if both else "Use this list")
+            _show_list(inputs, shift)
     with tabs[-2]:
         _show_reached(inputs, found.lists)
     with tabs[-1]:
@@ -175,7 +176,7 @@ def _show_list(inputs: StagingInputs, shift: ShiftList) -> None:
         ),
         hide_index=True,
         row_height=ROW_PX,
-        height=_table_px(len(shift.table.levels), most=8),
+        height=_table_px(len(shift.table.levels), most=7),
         column_config={
             "free": st.column_config.NumberColumn("Free", width=38, help="With so many units free …"),
             "post": st.column_config.TextColumn("Add the post", width=104),
