@@ -8,19 +8,19 @@ function above it (the envelope) gives the bound, and whole numbers of basins ar
 
 one k a bowl (the multiple-choice knapsack, Sinha and Zoltners 1979, *Operations Research* 27). On the
 envelope the best whole numbers are found by taking the steepest steps; with their prices every option is
-dropped that cannot be part of a better plan, and HiGHS settles what is left. docs/methods/basins.md tells what was measured.
+dropped that cannot be part of a better plan, and dynamic programming settles what is left.
+docs/methods/basins.md tells what was measured.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
-from errors import Faults, InvalidInputError, SolverError
-from models.siting_milp import LinearModel, Status, solve_milp
+from errors import Faults, InvalidInputError
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -56,13 +56,12 @@ class Choice:
     count
         (n_bowls,) basins to clean.
     value, bound, gap
-        Weighted benefit, what no plan under the same rules can exceed, and ``(bound - value) / bound``.
+        Weighted benefit, which is the most that can be had; the bound of the envelope, which no plan
+        under the same rules can exceed; and ``(bound - value) / bound``.
     greedy
         Weighted benefit of the lazy greedy plan, for comparison.
-    status
-        "optimal" where the gap is closed, else "time limit".
     left
-        Options that the prices left to HiGHS, 0 where none was needed.
+        Options that the prices left open, 0 where the envelope settled all.
     """
 
     count: IntArray
@@ -70,7 +69,6 @@ class Choice:
     bound: float
     gap: float
     greedy: float
-    status: Status
     left: int
 
 
@@ -81,7 +79,6 @@ def prioritise(
     weight: FloatArray | None = None,
     district: IntArray | None = None,
     floors: IntArray | None = None,
-    time_limit_s: float | None = None,
 ) -> Choice:
     """Choose how many basins to clean in each bowl.
 
@@ -95,15 +92,11 @@ def prioritise(
         (n_bowls,) what a unit of benefit counts there, such as social vulnerability; 1 where None.
     district, floors
         (n_bowls,) district of each bowl from 0, and (n_districts,) least basins to clean in each.
-    time_limit_s
-        Seconds after which HiGHS stops with its best plan and bound.
 
     Raises
     ------
     InvalidInputError
         If the input cannot be used or the floors cannot be met; the text lists every fault.
-    SolverError
-        If HiGHS ends without a result.
     """
     bowls = _checked(benefit, budget, weight=weight, district=district, floors=floors)
     stops = min(int(budget), sum(len(worth) - 1 for worth in bowls.worth))
@@ -111,17 +104,15 @@ def prioritise(
     greedy = lazy_greedy(bowls, stops)
     count = max((_repaired(bowls, on_envelope, stops), greedy), key=lambda plan: value_of(bowls, plan))
     value, left = value_of(bowls, count), 0
-    status: Status = "optimal"
     slack = ROUNDING * max(1.0, abs(bound))
     if bound - value > slack:
         options = _worth_keeping(bowls, price, bound - value + slack)
         left = len(options[0])
-        count, settled, status = _settle(bowls, stops, options, count, time_limit_s=time_limit_s)
-        bound = min(bound, settled)
+        count = max((count, _settle(bowls, stops, options)), key=lambda plan: value_of(bowls, plan))
         value = value_of(bowls, count)
     bound = max(bound, value)
-    gap = (bound - value) / abs(bound) if bound - value > slack else 0.0
-    return Choice(count, value, bound, gap, value_of(bowls, greedy), status, left)
+    gap = (bound - value) / bound if bound - value > slack else 0.0
+    return Choice(count, value, bound, gap, value_of(bowls, greedy), left)
 
 
 def lazy_greedy(bowls: Bowls, budget: int) -> IntArray:
@@ -227,8 +218,26 @@ def _repaired(bowls: Bowls, count: IntArray, stops: int) -> IntArray:
             int(bowls.floors[number] - held[number]),
             forced=True,
         )
-    _fill(bowls, count, np.arange(len(bowls.worth)), stops - int(count.sum()), forced=False)
+    _leap(bowls, count, stops - int(count.sum()))
     return count
+
+
+def _leap(bowls: Bowls, count: IntArray, stops: int) -> None:
+    """Add up to so many basins to ``count``, by the leap that gains most a basin and still fits."""
+
+    def best(bowl: int) -> tuple[float, int]:
+        gain = bowls.worth[bowl][count[bowl] + 1 :][:stops] - bowls.worth[bowl][count[bowl]]
+        if not len(gain):
+            return 0.0, 0
+        rate = gain / np.arange(1, len(gain) + 1)
+        return float(rate.max()), int(rate.argmax()) + 1
+
+    leaps = [best(bowl) for bowl in range(len(bowls.worth))]
+    while stops > 0 and max(leaps)[0] > 0:
+        bowl = max(range(len(leaps)), key=lambda b: leaps[b][0])
+        count[bowl] += leaps[bowl][1]
+        stops -= leaps[bowl][1]
+        leaps = [best(b) if b == bowl or leaps[b][1] > stops else leaps[b] for b in range(len(leaps))]
 
 
 def _worth_keeping(bowls: Bowls, price: FloatArray, gap: float) -> tuple[IntArray, IntArray]:
@@ -248,47 +257,67 @@ def _worth_keeping(bowls: Bowls, price: FloatArray, gap: float) -> tuple[IntArra
     return np.concatenate(kept_bowl), np.concatenate(kept_count)
 
 
-def _settle(
-    bowls: Bowls,
-    stops: int,
-    options: tuple[IntArray, IntArray],
-    start: IntArray,
-    *,
-    time_limit_s: float | None,
-) -> tuple[IntArray, float, Status]:
-    """Choose among the options left with HiGHS: counts, bound and status."""
-    bowl, k = options
-    n, n_bowls = len(bowl), len(bowls.worth)
-    worth = np.array([bowls.worth[b][c] for b, c in zip(bowl, k, strict=True)])
-    floored = np.flatnonzero(bowls.floors)
-    row_of = np.full(len(bowls.floors), -1)
-    row_of[floored] = n_bowls + 1 + np.arange(len(floored))
-    at = row_of[bowls.district[bowl]]
-    in_floor = np.flatnonzero(at >= 0)
-    rows = np.concatenate([bowl, np.full(n, n_bowls), at[in_floor]])
-    columns = np.concatenate([np.arange(n), np.arange(n), in_floor])
-    values = np.concatenate([np.ones(n), k, k[in_floor]]).astype(np.float64)
-    shape = (n_bowls + 1 + len(floored), n)
-    model = LinearModel(
-        cost=worth,
-        lower=np.zeros(n),
-        upper=np.ones(n),
-        matrix=csr_array((values, (rows, columns)), shape=shape),
-        row_lower=np.concatenate([np.ones(n_bowls), [0.0], bowls.floors[floored]]),
-        row_upper=np.concatenate([np.ones(n_bowls), [float(stops)], np.full(len(floored), np.inf)]),
-        integer=np.ones(n, bool),
-        maximise=True,
-    )
-    found = solve_milp(model, start=(start[bowl] == k).astype(np.float64), time_limit_s=time_limit_s)
-    if found is None:
-        # A plan exists, so this can only be rounding inside the solver.
-        raise SolverError("HiGHS called a model infeasible that has a plan; change the budget by one basin")
-    count = np.zeros(n_bowls, np.int64)
-    chosen = found.values > 0.5
-    count[bowl[chosen]] = k[chosen]
-    if value_of(bowls, start) > value_of(bowls, count):
-        count = start
-    return count, found.bound, found.status
+def _settle(bowls: Bowls, stops: int, options: tuple[IntArray, IntArray]) -> IntArray:
+    """Best counts among the options left, by dynamic programming over the number of basins.
+
+    Bowl by bowl inside a district, then district by district, so that floors are a cut of each table.
+    """
+    starts = np.searchsorted(options[0], np.arange(len(bowls.worth) + 1))
+    choices = [options[1][a:b] for a, b in pairwise(starts)]
+    count = np.zeros(len(bowls.worth), np.int64)
+    tables = []
+    total, low, picks = np.zeros(1), 0, []
+    for number, floor in enumerate(bowls.floors):
+        members = np.flatnonzero(bowls.district == number)
+        table = _Table([(bowls.worth[b][choices[b]], choices[b]) for b in members], stops)
+        table.best[: max(0, int(floor) - table.low)] = -np.inf
+        total, pick = _joined(total, table.best, np.arange(len(table.best)), stops - low - table.low)
+        low += table.low
+        tables.append(table)
+        picks.append(pick)
+    at = int(total.argmax())
+    for number in range(len(tables) - 1, -1, -1):
+        amount = int(picks[number][at])
+        count[bowls.district == number] = tables[number].counts(amount)
+        at -= amount
+    return count
+
+
+class _Table:
+    """Best worth of a group of bowls for each number of basins from ``low`` up, and how to get it."""
+
+    def __init__(self, bowls: list[tuple[FloatArray, IntArray]], stops: int) -> None:
+        self.best, self.low = np.zeros(1), 0
+        self._choices = [counts for _, counts in bowls]
+        self._picks: list[npt.NDArray[np.int32]] = []
+        for worth, counts in bowls:
+            self.low += int(counts[0])
+            self.best, pick = _joined(self.best, worth, counts - counts[0], stops - self.low)
+            self._picks.append(pick)
+
+    def counts(self, amount: int) -> IntArray:
+        """Basins of each bowl when the group has ``low + amount``."""
+        out = np.zeros(len(self._choices), np.int64)
+        for place in range(len(out) - 1, -1, -1):
+            choice = self._picks[place][amount]
+            out[place] = self._choices[place][choice]
+            amount -= int(out[place] - self._choices[place][0])
+        return out
+
+
+def _joined(
+    best: FloatArray, worth: FloatArray, more: IntArray, room: int
+) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+    """Join a table with (m,) options that need ``more`` basins, up to ``room``: best sums and picks."""
+    joined = np.full(min(len(best) + int(more[-1]), room + 1), -np.inf)
+    pick = np.zeros(len(joined), np.int32)
+    for number, (value, step) in enumerate(zip(worth.tolist(), more.tolist(), strict=True)):
+        part = joined[step : step + len(best)]
+        sums = best[: len(part)] + value
+        better = sums > part
+        part[better] = sums[better]
+        pick[step : step + len(best)][better] = number
+    return joined, pick
 
 
 def _checked(
@@ -374,13 +403,10 @@ def what_if(
     weight: FloatArray | None = None,
     district: IntArray | None = None,
     floors: IntArray | None = None,
-    time_limit_s: float | None = None,
 ) -> dict[str, Choice]:
     """Choose anew for each budget, by its name; the rest as `prioritise`."""
     return {
-        name: prioritise(
-            benefit, stops, weight=weight, district=district, floors=floors, time_limit_s=time_limit_s
-        )
+        name: prioritise(benefit, stops, weight=weight, district=district, floors=floors)
         for name, stops in crews.items()
     }
 

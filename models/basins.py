@@ -13,15 +13,33 @@ from models.basin_choice import (
     prioritise,
     what_if,
 )
+from models.basin_state import (
+    PRIORS,
+    Estimate,
+    Prior,
+    Records,
+    StateModel,
+    basin_features,
+    findings,
+    fit_state,
+)
 from models.inlets import Capture, Gutter, Inlet, inlet_capture, sag_capacity
 
 __all__ = (
+    "PRIORS",
     "Capture",
     "Choice",
+    "Estimate",
     "Gutter",
     "Inlet",
     "ListValue",
+    "Prior",
+    "Records",
+    "StateModel",
+    "basin_features",
     "crew_stops",
+    "findings",
+    "fit_state",
     "highest_first",
     "inlet_capture",
     "line_first",
