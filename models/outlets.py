@@ -8,6 +8,7 @@ over allocations. docs/methods/outlets.md tells what was measured.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -128,11 +129,19 @@ class Disproportion:
         """(n,) outlets that could be judged."""
         return np.array([why == "" for why in self.reason], dtype=bool)
 
+    @cached_property
+    def _chances(self) -> dict[float, FloatArray]:
+        """Answers of `p_over` by threshold: a page asks the same several times."""
+        return {}
+
     def p_over(self, threshold: float) -> FloatArray:
         """(n,) P(RR > threshold): the posterior's, averaged over allocations; NaN where not judged."""
-        chance = np.full(len(self.door), np.nan)
-        chance[self._at] = gammaincc(self._shape, self._rate * threshold).mean(axis=0)
-        return chance
+        if threshold not in self._chances:
+            chance = np.full(len(self.door), np.nan)
+            chance[self._at] = gammaincc(self._shape, self._rate * threshold).mean(axis=0)
+            chance.flags.writeable = False
+            self._chances[threshold] = chance
+        return self._chances[threshold]
 
     def p_top(self, k: int) -> FloatArray:
         """(n,) chance to be among the k highest multipliers; NaN where not judged."""
