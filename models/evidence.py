@@ -263,10 +263,13 @@ def may_name(
     if not len(calls):
         reasons.append("there are no incidents")
     else:
-        for name, words in NEEDED_FIELDS.items():
-            known = float(_known(calls, name).mean())
-            if known < KNOWN_SHARE:
-                reasons.append(f"{_share_words(known)} incidents say {words}")
+        known = {words: float(_known(calls, name).mean()) for name, words in NEEDED_FIELDS.items()}
+        never = [words for words, share in known.items() if share == 0]
+        if never:
+            reasons.append(f"no record says {', '.join(never)}")
+        for words, share in known.items():
+            if 0 < share < KNOWN_SHARE:
+                reasons.append(f"{_share_words(share)} incidents say {words}")
         exact = calls["location_precision"].eq("exact").any() if "location_precision" in calls else False
         if not exact:
             reasons.append("no incident is placed more exactly than its block")

@@ -148,7 +148,7 @@ def test_names_are_off_with_every_reason() -> None:
     told = " ".join(found.reasons)
     for part in (
         "incidents are of 2022, licences of 2024",
-        "no incidents say when",
+        "no record says when",
         "of which type",
         "how it ended",
     ):
