@@ -19,6 +19,7 @@ from models.basin_choice import (
     prioritise,
     what_if,
 )
+from tests.models.basin_cases import plain_model
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -194,3 +195,14 @@ def test_bad_input_is_refused_in_words() -> None:
         prioritise([], 3)
     with pytest.raises(InvalidInputError, match="trucks must be a whole number"):
         crew_stops(-1, 5, 8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_the_plain_model_in_highs(seed: int) -> None:
+    """A variable for every count of every bowl, nothing dropped, solved by scipy's HiGHS."""
+    benefit = _city(25, seed)
+    if seed % 2:
+        benefit = [np.floor(values / 10) for values in benefit]
+    district, floors = np.arange(25) % 3, np.array([40, 0, 25])
+    found = prioritise(benefit, 160, district=district, floors=floors)
+    assert found.value == pytest.approx(plain_model(benefit, 160, district, floors), rel=1e-6)
