@@ -38,7 +38,7 @@ def test_a_new_list(benchmark: Benchmark, report: Report, times: float) -> None:
     if times <= 1:
         peer_s, best = seconds_of(lambda: plain_model(benefit, stops, district, floors), rounds=1)
         assert best <= found.value * (1 + 1e-6)
-        peer = f"the plain model in scipy's HiGHS, 60 s at most: {peer_s:.1f} s, {best / found.value:.4%} of the benefit"
+        peer = f"plain model in scipy's HiGHS, 60 s at most: {peer_s:.1f} s, {best / found.value:.4%}"
     report(
         f"New list: {stops:,} of {int(BASINS * times):,} basins in {len(benefit):,} bowls, floors in "
         f"{DISTRICTS} districts; {100 * found.gap:.4f} % under the envelope's bound, greedy "
