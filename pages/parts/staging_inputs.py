@@ -64,9 +64,9 @@ class StagingInputs:
         Its neighborhoods.
     place_node, place_access_m, place_region
         (n_places,) of the places of the calls that stand for demand: node, metres to it, neighborhood.
-    call_place, call_hour, call_first
-        (n_calls,) of those calls: place, hour of the week (-1 without a time), and whether the call has the
-        highest priority.
+    call_place, call_hour, call_year, call_first
+        (n_calls,) of those calls: place, hour of the week (-1 without a time), calendar year (0 without),
+        and whether the call has the highest priority.
     days
         Days over which those calls were counted; None where they carry no time.
     observed
@@ -88,6 +88,7 @@ class StagingInputs:
     place_region: npt.NDArray[np.int64]
     call_place: npt.NDArray[np.int64]
     call_hour: npt.NDArray[np.int64]
+    call_year: npt.NDArray[np.int64]
     call_first: npt.NDArray[np.bool_]
     days: float | None
     observed: SetWorkload | None
@@ -120,6 +121,23 @@ class StagingInputs:
             *(("calls",) if len(self.call_place) else ()),
             *(("priority",) if self.call_first.any() else ()),
             *(("population",) if self.population.total > 0 else ()),
+        )
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """Calendar years that hold a tenth of the timed calls or more."""
+        year, count = np.unique(self.call_year[self.call_year > 0], return_counts=True)
+        return tuple(int(one) for one in year[count >= count.sum() / 10])
+
+    def of_year(self, year: int) -> "StagingInputs":
+        """Give the same city with the calls of one calendar year alone."""
+        kept = self.call_year == year
+        return replace(
+            self,
+            call_place=self.call_place[kept],
+            call_hour=self.call_hour[kept],
+            call_year=self.call_year[kept],
+            call_first=self.call_first[kept],
         )
 
     @cached_property
@@ -390,6 +408,7 @@ def prepare_staging(city: City) -> StagingInputs:
         place_region=assign_regions(places[:, 0], places[:, 1], regions.geometry.to_numpy()),
         call_place=place_of_call,
         call_hour=hours,
+        call_year=calls["opened_at"].dt.year.fillna(0).to_numpy(dtype=np.int64),
         call_first=(calls["priority"].fillna("") == first).to_numpy(dtype=bool),
         days=(timed.max() - timed.min()).total_seconds() / 86_400 if len(timed) > 1 else None,
         observed=_observed_workload(city),

@@ -22,6 +22,7 @@ from pages.parts.staging_suggest_work import (
     Reached,
     ShiftList,
     Suggestion,
+    compared_years,
     find_lists,
     last_suggestion,
     listed_names,
@@ -157,7 +158,7 @@ def _show_both(inputs: StagingInputs, found: Suggestion) -> None:
 
 
 def _show_list(inputs: StagingInputs, shift: ShiftList) -> None:
-    names, total = listed_names(inputs, shift), shift.table.total
+    names, total, years = listed_names(inputs, shift), shift.table.total, compared_years(inputs)
     st.dataframe(
         pd.DataFrame(
             [
@@ -199,7 +200,8 @@ def _show_list(inputs: StagingInputs, shift: ShiftList) -> None:
             "chosen": st.column_config.TextColumn(
                 "Often",
                 width=50,
-                help="In how many of the best plans it stands, over slow to fast speeds and kinds of demand.",
+                help="In how many of the best plans it stands, over slow to fast speeds and kinds of demand"
+                + (f", and the calls of each year: {', '.join(map(str, years))}." if years else "."),
             ),
         },
     )

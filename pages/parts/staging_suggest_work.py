@@ -151,7 +151,8 @@ class ShiftList:
     plain
         The list without the lifted worst neighborhood, to tell its price; None where it was not asked for.
     chosen, runs
-        Share of the best plans under other speeds and kinds of demand that use each post, and their number.
+        Share of the best plans under other speeds, kinds of demand and years of calls that use each post,
+        and their number.
     moves
         The best few moves from today's posts.
     queue_known
@@ -235,6 +236,11 @@ def hours_of(inputs: StagingInputs, scenario: Scenario, wishes: Wishes) -> list[
     ]
 
 
+def compared_years(inputs: StagingInputs) -> tuple[int, ...]:
+    """Years whose calls are looked at one by one; none where the calls hold one year only."""
+    return inputs.years if len(inputs.years) > 1 else ()
+
+
 def find_lists(
     inputs: StagingInputs,
     scenario: Scenario,
@@ -260,7 +266,11 @@ def find_lists(
         def told(share: float, at: int = at) -> None:
             progress((at + share) / len(hours))
 
-        lists.append(_find_list(inputs, plan, wishes, shift, others=others, progress=told))
+        by_call = scenario.having(SetDemand("calls"))
+        by_year = [hours_of(inputs.of_year(year), by_call, wishes)[at] for year in compared_years(inputs)]
+        # A chosen hour may be without a call in some year.
+        years = [one for one in by_year if one.weight.any()]
+        lists.append(_find_list(inputs, plan, wishes, shift, others=others, years=years, progress=told))
     return Suggestion(scenario.hash, inputs.key, wishes, tuple(lists))
 
 
@@ -317,6 +327,7 @@ def _find_list(
     hours: Hours,
     *,
     others: Sequence[Hours],
+    years: Sequence[Hours],
     progress: Callable[[float], None],
 ) -> ShiftList:
     progress(0.0)
@@ -374,7 +385,12 @@ def _find_list(
                     _reached(inputs, other, found, sites, source) for sites in (today[:units], table.sites)
                 )
                 compared.append((before, now))
-        progress(0.5 + 0.3 * (done + 1) / len(others))
+        progress(0.5 + 0.3 * (done + 1) / (len(others) + len(years)))
+    for done, year in enumerate(years, start=len(others)):
+        for speed in factors:
+            found = year.reach(inputs, speed)
+            plans.append(solve_mclp(found, year.weight, units, time_limit_s=TIME_LIMIT_S, **rules).sites)
+        progress(0.5 + 0.3 * (done + 1) / (len(others) + len(years)))
     moves = moves_curve(
         reach,
         weight,

@@ -1,5 +1,6 @@
 """What a planner may ask of a list, on the page and against the figures of the plan it becomes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from data.city import City
 from errors import InvalidInputError
 from models import edits
 from models.scenario import ScaleDemand, Scenario, SetHourOfWeek, SetOrder, SetTarget, SetUnits
+from models.siting import solve_mclp
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario
 from pages.parts.staging_suggest import list_words
 from pages.parts.staging_suggest_options import current_wishes, wishes_words
 from pages.parts.staging_suggest_work import (
     JOB_KEY,
     Wishes,
+    compared_years,
     find_lists,
     hours_of,
     listed_names,
@@ -168,3 +171,25 @@ def test_a_standard_sets_the_target_and_its_clock(
     assert app.session_state["scenario.demo"].find(SetTarget) == (SetTarget(7.0, "departure"),)
     assert app.selectbox(key="staging.standard").value == "Another target"
     assert not app.exception
+
+
+def test_each_year_of_calls_is_a_demand_of_its_own(inputs: StagingInputs) -> None:
+    assert inputs.years == (2025,)
+    assert compared_years(inputs) == ()
+    year = np.where(inputs.call_place % 3 == 0, 2024, inputs.call_year)
+    year[:5] = 2023
+    two = replace(inputs, call_year=year)
+    assert compared_years(two) == (2024, 2025)
+    alone = two.of_year(2024)
+    assert len(alone.call_place) == (year == 2024).sum()
+    assert alone.demand(TODAY).total == (year == 2024).sum()
+    plan = view_scenario(inputs, FIVE).plan
+    (one,), (both,) = (find_lists(given, FIVE, plan, Wishes(), _silent).lists for given in (inputs, two))
+    assert both.runs == one.runs + 6
+    assert both.table.sites == one.table.sites
+    by_hand = one.chosen * one.runs
+    hours = [hours_of(two.of_year(at), FIVE, Wishes())[0] for at in (2024, 2025)]
+    for hour in hours:
+        for speed in (inputs.city.profile.speed_range.low, 1.0, inputs.city.profile.speed_range.high):
+            by_hand[list(solve_mclp(hour.reach(two, speed), hour.weight, 5).sites)] += 1
+    np.testing.assert_allclose(both.chosen * both.runs, by_hand)
