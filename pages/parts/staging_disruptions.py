@@ -17,11 +17,12 @@ from pages.parts.palette import BLUE, PURPLE, SKY, Theme
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
 
+ROUTE = "route"
 GROUPS = {
     "bridge": "Bridges: shut or lifted",
     "rail crossing": "Trains across the street",
     "road": "Roads: shut",
-    "route": "Parade routes: reached, not crossed",
+    ROUTE: "Parade routes: reached, not crossed",
 }
 KINDS = (CloseRoad, FloodStreets, DivertHospital, LoseUnits)
 DRAWN_DEG = 2e-4
@@ -32,25 +33,35 @@ def disruption_controls(inputs: StagingInputs, state: ScenarioState) -> None:
     """Show one button that opens all disruptions of the city, and say which are in force."""
     profile = inputs.city.profile
     with st.popover("Disruptions", icon=":material/traffic:", width="stretch"):
+        # In tabs, so that each fits above the button without scrolling; a tab for what the city names.
+        kinds = {closure.kind for closure in profile.closures}
+        shown = {
+            "Roads": bool(kinds - {ROUTE}),
+            "Parades": ROUTE in kinds,
+            "High water": bool(profile.floods),
+            "Hospitals and units": True,
+        }
+        names = [name for name, any_named in shown.items() if any_named]
+        tabs = dict(zip(names, st.tabs(names), strict=True))
         for kind, words in GROUPS.items():
-            entries = [closure for closure in profile.closures if closure.kind == kind]
-            named = {entry.name: entry.name for entry in entries}
-            _choice(state, words, named, CloseRoad, name=f"closed.{kind}", words=_sources(inputs, entries))
-            for entry in entries:
-                if entry.dates:
-                    note(f"{entry.name}: {route_days(entry)}.", help_text=entry.source)
-        floods = {flood.name: flood.name for flood in profile.floods}
-        source = _sources(inputs, profile.floods)
-        _choice(state, "High water", floods, FloodStreets, name="floods", words=source)
-        _choice(
-            state,
-            "Hospitals on diversion",
-            inputs.hospital_names,
-            DivertHospital,
-            name="diverted",
-            words="No patient is taken there. It changes what is simulated, not the minutes on the map.",
-        )
-        _lost_units(inputs, state)
+            if kind in kinds:
+                with tabs["Parades" if kind == ROUTE else "Roads"]:
+                    _closures(inputs, state, kind, words)
+        if profile.floods:
+            with tabs["High water"]:
+                floods = {flood.name: flood.name for flood in profile.floods}
+                source = _sources(inputs, profile.floods)
+                _choice(state, "High water", floods, FloodStreets, name="floods", words=source)
+        with tabs["Hospitals and units"]:
+            _choice(
+                state,
+                "Hospitals on diversion",
+                inputs.hospital_names,
+                DivertHospital,
+                name="diverted",
+                words="No patient is taken there. It changes what is simulated, not the minutes on the map.",
+            )
+            _lost_units(inputs, state)
     in_force = disruption_words(inputs, state.current)
     if in_force:
         note(f"In force: {' '.join(in_force)}")
@@ -149,6 +160,16 @@ def _drawn(inputs: StagingInputs, entries: Sequence[Closure | Flood], colour: st
 def _sources(inputs: StagingInputs, entries: Sequence[Closure | Flood]) -> str:
     known = "\n\n".join(f"{entry.name}: {entry.source}" for entry in entries if entry.source)
     return known or inputs.city.profile.sources.get("closures", "")
+
+
+def _closures(inputs: StagingInputs, state: ScenarioState, kind: str, words: str) -> None:
+    """Show the closures of one kind, and the days of those that have any."""
+    entries = [closure for closure in inputs.city.profile.closures if closure.kind == kind]
+    named = {entry.name: entry.name for entry in entries}
+    _choice(state, words, named, CloseRoad, name=f"closed.{kind}", words=_sources(inputs, entries))
+    for entry in entries:
+        if entry.dates:
+            note(f"{entry.name}: {route_days(entry)}.", help_text=entry.source)
 
 
 def _choice(

@@ -67,6 +67,7 @@ def test_one_tap_puts_a_parade_in_force_and_its_address_gives_the_same(
     _settle(page)
     before = _figures(page)
     page.get_by_role("button", name="Disruptions").click()
+    page.get_by_role("tab", name="Parades").click()
     _change(page, page.get_by_role("button", name="Mid-City parade route (Endymion)").click)
     expect(page.get_by_text("Sat 6 Feb 2027 Endymion")).to_be_visible()
     expect(page.get_by_text("In force: Mid-City parade route (Endymion) is closed.")).to_be_visible()
