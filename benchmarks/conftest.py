@@ -35,6 +35,7 @@ Benchmark = Any
 RESULTS = Path(__file__).parent / "RESULTS.md"
 README = Path(__file__).parents[1] / "README.md"
 MARK_START, MARK_END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+HEAD = ("| What | Measured | Peer in the same run | Target | Met |", "| --- | --- | --- | --- | --- |")
 N_POSTS = 12
 
 
@@ -51,39 +52,74 @@ class Row:
     peer: str
     target: str
     met: bool
+    headline: bool
+
+    @property
+    def line(self) -> str:
+        """The row in Markdown; what is bold stands in the README too."""
+        what = f"**{self.what}**" if self.headline else self.what
+        return f"| {what} | {self.measured} | {self.peer} | {self.target} | {'yes' if self.met else 'no'} |"
 
 
 class Report(Protocol):
     """Adds a row to the table."""
 
-    def __call__(self, what: str, measured: str, peer: str, target: str, met: bool) -> None:  # noqa: FBT001
-        """Add one row."""
+    def __call__(
+        self,
+        what: str,
+        measured: str,
+        peer: str,
+        target: str,
+        met: bool,  # noqa: FBT001
+        *,
+        headline: bool = False,
+    ) -> None:
+        """Add one row; a headline stands in the README too."""
 
 
-@pytest.fixture(scope="session")
-def report() -> Iterator[Report]:
-    """Collect rows; print the table, or write it where ``make bench`` asks for it."""
+@pytest.fixture(scope="module")
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """Collect a file's rows; print them, or write them to their section where ``make bench`` asks for it."""
     rows: list[Row] = []
 
-    def add(what: str, measured: str, peer: str, target: str, met: bool) -> None:  # noqa: FBT001
-        rows.append(Row(what, measured, peer, target, met))
+    def add(
+        what: str,
+        measured: str,
+        peer: str,
+        target: str,
+        met: bool,  # noqa: FBT001
+        *,
+        headline: bool = False,
+    ) -> None:
+        rows.append(Row(what, measured, peer, target, met, headline))
 
     yield add
-    lines = [
-        f"Measured on {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}.",
-        "",
-        "| What | Measured | Peer in the same run | Target | Met |",
-        "| --- | --- | --- | --- | --- |",
-        *(f"| {r.what} | {r.measured} | {r.peer} | {r.target} | {'yes' if r.met else 'no'} |" for r in rows),
-    ]
     if rows and os.environ.get("CRESCENT_WRITE_TABLE") == "1":
-        table = "\n".join(lines)
-        RESULTS.write_text(table + "\n", encoding="utf-8")
-        readme = README.read_text(encoding="utf-8")
-        start, end = readme.index(MARK_START) + len(MARK_START), readme.index(MARK_END)
-        README.write_text(f"{readme[:start]}\n{table}\n{readme[end:]}", encoding="utf-8")
+        write_section(RESULTS, README, request.path.stem.removeprefix("test_"), [row.line for row in rows])
     else:
-        print("\n" + "\n".join(lines))  # noqa: T201
+        print("\n" + "\n".join([*HEAD, *(row.line for row in rows)]))  # noqa: T201
+
+
+def write_section(results: Path, readme: Path, name: str, lines: list[str]) -> None:
+    """Put a file's rows in the place of its last ones, and the headlines of all files in the README."""
+    sections: dict[str, list[str]] = {}
+    for line in results.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            sections[line[3:]] = []
+        elif line.startswith("|") and line not in HEAD:
+            sections[next(reversed(sections))].append(line)
+    machine = f"Measured on {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}."
+    sections[name] = lines
+    named = sorted(sections)
+    results.write_text(
+        "\n\n".join([machine, *("\n".join([f"## {n}", "", *HEAD, *sections[n]]) for n in named)]) + "\n",
+        encoding="utf-8",
+    )
+    shown = [line.replace("**", "") for n in named for line in sections[n] if line.startswith("| **")]
+    text = readme.read_text(encoding="utf-8")
+    start, end = text.index(MARK_START) + len(MARK_START), text.index(MARK_END)
+    table = "\n".join([machine, "", *HEAD, *shown])
+    readme.write_text(f"{text[:start]}\n{table}\n{text[end:]}", encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

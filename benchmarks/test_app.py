@@ -64,6 +64,7 @@ def test_drop_to_settled_page(app_url: str, open_page: OpenPage, report: Report)
         "none: headless Chromium, `--no-sandbox --enable-unsafe-swiftshader`, 1280x720",
         "under 600 ms",
         median(taken) < 0.6,
+        headline=True,
     )
 
 
@@ -82,6 +83,7 @@ def test_slider_to_settled_page(app_url: str, open_page: OpenPage, report: Repor
         "none: as above",
         "under 600 ms",
         median(taken) < 0.6,
+        headline=True,
     )
 
 
@@ -100,4 +102,5 @@ def test_memory_with_the_extract_open(app_url: str, open_page: OpenPage, report:
         "none",
         "under 600 MB",
         resident_mb < 600,
+        headline=True,
     )

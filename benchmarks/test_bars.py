@@ -66,6 +66,7 @@ def test_first_look(benchmark: Benchmark, report: Report, city: City) -> None:
         beside,
         "under 5 s",
         mine_s < 5,
+        headline=True,
     )
 
 

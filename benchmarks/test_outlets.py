@@ -153,6 +153,7 @@ def test_demo_cities_with_planted_outlets(
         f"shares by distance: {told(by_distance)}; 400-foot buffers, Poisson test: {told(naive)}",
         f"at most {FALSE_SHARE:.0%} not over 1.5",
         share <= FALSE_SHARE,
+        headline=True,
     )
 
 
@@ -167,6 +168,7 @@ def test_demo_cities_without(report: Report, demo_cities: pd.DataFrame, outcome:
         f"400-foot buffers, Poisson test: {naive.sums['named']:.0f} in all",
         "1 a city at most",
         ours.a_city("named") <= 1,
+        headline=True,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.conftest import HEAD, MARK_END, MARK_START, write_section
 from data.schemas import TABLES
 from pages.parts.settings import Settings
 
@@ -42,3 +43,24 @@ def test_links_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in t]
     assert not [target for target in targets if target and not (path.parent / target).exists()]
+
+
+def test_a_benchmark_writes_its_own_section_and_the_headlines_of_all(tmp_path: Path) -> None:
+    results, readme = tmp_path / "RESULTS.md", tmp_path / "README.md"
+    results.write_text("", encoding="utf-8")
+    readme.write_text(f"above\n{MARK_START}\nold\n{MARK_END}\nbelow", encoding="utf-8")
+    write_section(
+        results, readme, "roads", ["| **Drives** | 1 s | none | none | yes |", "| Walks | 2 s | - | - | no |"]
+    )
+    write_section(results, readme, "basins", ["| **Lists** | 3 s | none | none | yes |"])
+    write_section(results, readme, "roads", ["| **Drives** | 4 s | none | none | yes |"])
+    told = results.read_text(encoding="utf-8")
+    assert told.index("## basins") < told.index("## roads")
+    assert "1 s" not in told
+    assert "Walks" not in told
+    assert told.count(HEAD[0]) == 2
+    table = readme.read_text(encoding="utf-8")
+    assert "| Lists | 3 s | none | none | yes |\n| Drives | 4 s | none | none | yes |" in table
+    assert table.startswith("above")
+    assert table.endswith("below")
+    assert "old" not in table
