@@ -6,7 +6,7 @@ The cache may be deleted at any time: it is built again when it is needed.
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -33,6 +33,25 @@ STATES_KEPT = 16
 
 
 @dataclass(frozen=True)
+class StreetWater:
+    """Water on the streets, worked out from a storm; equal to another of the same name.
+
+    Attributes
+    ----------
+    name
+        Says what the water was worked out from; another storm has another name.
+    closed
+        (n_edges,) True where it is too deep to drive.
+    speed_factor
+        (n_edges,) what it leaves of the network's own speeds; 1 where dry.
+    """
+
+    name: str
+    closed: BoolArray = field(compare=False, repr=False)
+    speed_factor: FloatArray = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Roads:
     """State of the roads, by names: small and hashable, the key under which drives are kept.
 
@@ -42,11 +61,14 @@ class Roads:
         Names of the city's profile, in any order.
     speeds
         Name of a set of speeds given to `TravelTimes`; empty for the network's own.
+    water
+        Water that a storm leaves on the streets; None without a storm.
     """
 
     closures: tuple[str, ...] = ()
     floods: tuple[str, ...] = ()
     speeds: str = ""
+    water: StreetWater | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "closures", tuple(sorted(set(self.closures))))
@@ -136,6 +158,9 @@ class TravelTimes:
                 factor[edges] = np.minimum(factor[edges], stretch.speed_factor)
             if not stretch.through:
                 no_through[network.edge_u[edges]] = no_through[network.edge_v[edges]] = True
+        if roads.water is not None:
+            closed |= roads.water.closed
+            factor = np.minimum(factor, roads.water.speed_factor)
         if roads.speeds:
             factor *= self._speeds[roads.speeds]
         return RoadState(closed, no_through, factor)

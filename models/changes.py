@@ -227,7 +227,7 @@ class _FactorChange(Change):
 
     @override
     def faults(self) -> list[str]:
-        fine = _is_number(self.factor) and 0 < self.factor <= 10
+        fine = is_number(self.factor) and 0 < self.factor <= 10
         return [] if fine else [f"{self.kind} needs a factor above 0 and up to 10"]
 
 
@@ -285,7 +285,7 @@ class SetTarget(Change):
     @override
     def faults(self) -> list[str]:
         faults = []
-        if not (_is_number(self.minutes) and 0 < self.minutes <= 120):
+        if not (is_number(self.minutes) and 0 < self.minutes <= 120):
             faults.append("the target must be above 0 and up to 120 minutes")
         if not isinstance(self.clock, str) or self.clock not in TARGET_CLOCKS:
             faults.append(f"the target's clock must be one of {', '.join(TARGET_CLOCKS)}")
@@ -307,7 +307,7 @@ class SetClock(Change):
     @override
     def faults(self) -> list[str]:
         both = (self.call_handling_s, self.turnout_s)
-        fine = all(_is_number(value) and 0 <= value <= 3600 for value in both)
+        fine = all(is_number(value) and 0 <= value <= 3600 for value in both)
         return [] if fine else ["call handling and turnout must be 0 to 3600 seconds"]
 
 
@@ -326,7 +326,7 @@ class SetWorkload(Change):
     @override
     def faults(self) -> list[str]:
         both = (self.calls_per_day, self.busy_min)
-        fine = all(_is_number(value) and 0 < value <= 20_000 for value in both)
+        fine = all(is_number(value) and 0 < value <= 20_000 for value in both)
         return [] if fine else ["calls a day and minutes a call must be above 0"]
 
 
@@ -426,39 +426,13 @@ class SetRules(Change):
         return found
 
 
-CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
-    {
-        cls.kind: cls
-        for cls in (
-            MovePost,
-            AddPost,
-            RemovePost,
-            SetUnits,
-            SetOrder,
-            CloseRoad,
-            FloodStreets,
-            DivertHospital,
-            LoseUnits,
-            ScaleDemand,
-            SetSpeedFactor,
-            SetSpeeds,
-            SetTarget,
-            SetClock,
-            SetWorkload,
-            SetHourOfWeek,
-            SetDemand,
-            SetRules,
-        )
-    }
-)
-
-
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Tell whether a value read from text is a number: no truth value, no NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124
 
 
 def _place_faults(kind: str, lon: object, lat: object) -> list[str]:
-    fine = _is_number(lon) and _is_number(lat) and -180 <= lon <= 180 and -90 <= lat <= 90  # type: ignore[operator]
+    fine = is_number(lon) and is_number(lat) and -180 <= lon <= 180 and -90 <= lat <= 90  # type: ignore[operator]
     return [] if fine else [f"{kind} needs longitude and latitude in degrees"]
 
 

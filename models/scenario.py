@@ -6,11 +6,11 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from errors import Faults, InvalidInputError
 from models.changes import (
-    CHANGE_TYPES,
     DEMAND_SOURCES,
     NO_NAMES,
     SPEED_SOURCES,
@@ -35,6 +35,7 @@ from models.changes import (
     SetUnits,
     SetWorkload,
 )
+from models.water_changes import CleanBasins, RainStorm
 
 __all__ = [
     "CHANGE_TYPES",
@@ -44,11 +45,13 @@ __all__ = [
     "TARGET_CLOCKS",
     "AddPost",
     "Change",
+    "CleanBasins",
     "CloseRoad",
     "DivertHospital",
     "FloodStreets",
     "LoseUnits",
     "MovePost",
+    "RainStorm",
     "RemovePost",
     "ScaleDemand",
     "Scenario",
@@ -66,6 +69,34 @@ __all__ = [
 
 MAX_TEXT_CHARACTERS = 20_000
 MAX_JSON_BYTES = 200_000
+
+CHANGE_TYPES: Mapping[str, type[Change]] = MappingProxyType(
+    {
+        cls.kind: cls
+        for cls in (
+            MovePost,
+            AddPost,
+            RemovePost,
+            SetUnits,
+            SetOrder,
+            CloseRoad,
+            FloodStreets,
+            RainStorm,
+            CleanBasins,
+            DivertHospital,
+            LoseUnits,
+            ScaleDemand,
+            SetSpeedFactor,
+            SetSpeeds,
+            SetTarget,
+            SetClock,
+            SetWorkload,
+            SetHourOfWeek,
+            SetDemand,
+            SetRules,
+        )
+    }
+)
 
 ChangeT = TypeVar("ChangeT", bound=Change)
 
@@ -198,8 +229,9 @@ def _read_change(entry: Any, faults: Faults) -> Change | None:  # noqa: ANN401
     if wrong:
         faults.add(f"{entry['kind']} has missing or unknown fields: {', '.join(wrong)}")
         return None
-    if change_type is SetOrder and isinstance(values["post_ids"], list):
-        values["post_ids"] = tuple(values["post_ids"])
+    listed = {SetOrder: "post_ids", CleanBasins: "stops"}.get(change_type, "")
+    if listed and isinstance(values[listed], list):
+        values[listed] = tuple(values[listed])
     if not all(isinstance(value, str | int | float | tuple) for value in values.values()):
         faults.add(f"{entry['kind']} has a value that is neither text nor number")
         return None

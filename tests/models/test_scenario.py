@@ -1,6 +1,7 @@
 import json
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 
@@ -9,11 +10,13 @@ from models.scenario import (
     CHANGE_TYPES,
     AddPost,
     Change,
+    CleanBasins,
     CloseRoad,
     DivertHospital,
     FloodStreets,
     LoseUnits,
     MovePost,
+    RainStorm,
     RemovePost,
     ScaleDemand,
     Scenario,
@@ -28,6 +31,7 @@ from models.scenario import (
     SetUnits,
     SetWorkload,
 )
+from models.water_changes import MAX_STOPS
 
 post_ids = st.text(min_size=1, max_size=8)
 lons, lats = st.floats(-180, 180), st.floats(-90, 90)
@@ -39,6 +43,15 @@ changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(SetOrder, st.lists(post_ids, max_size=5, unique=True).map(tuple)),
     st.builds(CloseRoad, post_ids),
     st.builds(FloodStreets, post_ids),
+    st.builds(
+        RainStorm,
+        st.floats(0, 400),
+        st.floats(30, 1440),
+        st.sampled_from(["middle", "early", "even"]),
+        st.floats(0, 100),
+        st.floats(0, 100),
+    ),
+    st.builds(CleanBasins, st.lists(post_ids, max_size=5, unique=True).map(tuple)),
     st.builds(DivertHospital, post_ids),
     st.builds(LoseUnits, st.integers(1, 99)),
     st.builds(ScaleDemand, st.floats(0.1, 10)),
@@ -154,6 +167,13 @@ def test_sentences_name_the_posts() -> None:
         ([{"kind": "lose_units", "units": 0}], "one or more"),
         ([{"kind": "set_units", "units": 3}, {"kind": "set_units", "units": 4}], "same thing"),
         ([{"kind": "set_order", "post_ids": ["A", "A"]}], "each post once"),
+        ([{"kind": "rain_storm", "depth_mm": -1, "duration_min": 60}], "rain must be 0"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 0}], "above 0"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "shape": "late"}], "shape must be one"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "later_mm_per_h": -2}], "pumps must"),
+        ([{"kind": "clean_basins", "stops": ["A", "A"]}], "names each once"),
+        ([{"kind": "clean_basins", "stops": [7]}], "names each once"),
+        ([{"kind": "clean_basins", "stops": [f"B{n}" for n in range(2001)]}], "up to 2,000"),
         ([{"kind": "set_order", "post_ids": "AB"}], "each post once|missing|neither"),
         (["x"], "no change of kind 'x'"),
     ],
@@ -205,7 +225,25 @@ def test_an_address_that_unpacks_to_too_much_is_refused() -> None:
 
 def test_every_kind_is_known_by_its_name() -> None:
     assert all(CHANGE_TYPES[kind].kind == kind for kind in CHANGE_TYPES)
-    assert len(CHANGE_TYPES) == 18
+    assert len(CHANGE_TYPES) == 20
+
+
+def test_a_storm_and_cleaned_basins_are_said_and_fit_into_an_address() -> None:
+    random = np.random.default_rng(1)
+    basins = tuple(f"CB-{number:06d}" for number in random.choice(80_000, MAX_STOPS, replace=False))
+    scenario = Scenario("x", (RainStorm(114.3, 180), CleanBasins(basins)))
+    storm, cleaned = scenario.sentences()
+    assert storm == (
+        "It rains 4.5 inches in 3 hours, heaviest in the middle; pumps take 1 inch in the first hour and "
+        "0.5 inches in each hour after."
+    )
+    assert cleaned == "2,000 catch basins are cleaned before the storm."
+    assert Scenario.from_text(scenario.to_text()) == scenario
+    early = Scenario("x", (RainStorm(25.4, 90, "early"), CleanBasins(("A",))))
+    assert early.sentences()[0].startswith("It rains 1 inch in 90 minutes, heaviest at the start;")
+    assert early.sentences()[1] == "1 catch basin is cleaned before the storm."
+    assert scenario.difference(early)[0] == scenario.changes
+    assert early.having(RainStorm(0, 60)).changes == (RainStorm(0, 60), CleanBasins(("A",)))
 
 
 def test_rules_that_contradict_one_another_are_told() -> None:
