@@ -44,6 +44,9 @@ class Prior:
         Central 90 % interval of the share of ordinary basins in the state.
     coefficient_sd
         Standard deviation of each feature's effect on the log odds.
+    age_effect
+        What each doubling of the time since the cleaning (the second feature) adds to the log odds, before
+        any record; the effects of the others start at 0.
     report_rate, report_spread
         Median reports a year of a basin not in the state, and standard deviation of its logarithm over areas.
     report_ratio, report_ratio_spread
@@ -57,16 +60,19 @@ class Prior:
     report_spread: float = 1.0
     report_ratio: float = 4.0
     report_ratio_spread: float = 0.5
+    age_effect: float = 0.0
 
 
 PRIORS: dict[State, Prior] = {
-    "clogged": Prior(0.16, 0.59),
+    "clogged": Prior(0.16, 0.59, age_effect=0.5),
     "broken": Prior(0.01, 0.15),
     "line blocked": Prior(0.02, 0.25),
     "not found": Prior(0.01, 0.15),
     "car parked": Prior(0.03, 0.40),
 }
-"""Clogged: an emergency sample of 1 % said 16 %, an inspection round 59 %. The others are wide guesses."""
+"""Clogged: an emergency sample of 1 % said 16 %, an inspection round 59 %. The others are wide guesses. So is
+the effect of age: a basin cleaned yesterday is clogged less often than one of last year; how much less is
+learned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +153,17 @@ class StateModel:
         for out, theta in zip(values, sample, strict=True):
             out[:] = expit(_odds(rows, theta, d)[1])
         return _estimate(values)
+
+    def probability_by_area(self, rows: Records, *, n_draws: int = 100, seed: int = 0) -> Estimate:
+        """Share of each area's rows in the state, (n_areas,); NaN where an area has none."""
+        d = rows.features.shape[1]
+        held = np.bincount(rows.area, minlength=self.n_areas).astype(np.float64)
+        held[held == 0] = np.nan
+        values = [
+            np.bincount(rows.area, expit(_odds(rows, theta, d)[1]), minlength=self.n_areas) / held
+            for theta in self.draws(n_draws, seed=seed)
+        ]
+        return _estimate(np.array(values))
 
     def reporting(self, *, n_draws: int = 1000, seed: int = 0) -> Estimate:
         """Tell how readily people report, by area: reports a year of a basin not in the state."""
@@ -237,6 +254,7 @@ def fit_state(records: Records, prior: Prior, *, n_areas: int) -> StateModel:
     edges = logit([prior.low, prior.high])
     reach = 2 * norm.ppf((1 + CONFIDENCE) / 2)
     mean = np.zeros(d + n_areas + 1)
+    mean[1 : min(d, 2)] = prior.age_effect
     mean[0], mean[d:-1], mean[-1] = edges.mean(), np.log(prior.report_rate), np.log(prior.report_ratio)
     spread = np.full(len(mean), prior.coefficient_sd)
     spread[0] = (edges[1] - edges[0]) / reach
