@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import geopandas as gpd
@@ -14,7 +15,8 @@ from pandera.errors import SchemaErrors
 from data.columns import convert
 from data.profile_roads import Box
 from data.quarantine import Reasons, as_records, quarantine_frame
-from data.schemas import TableRule, pandas_dtype, table_schema
+from data.schema_rules import TableRule
+from data.schemas import pandas_dtype, table_schema
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -24,6 +26,8 @@ SWAPPED = "longitude and latitude look swapped"
 SIGN_LOST = "the longitude has lost its minus sign"
 OUTSIDE = "the place lies outside the city"
 IN_WATER = "the place stands in water"
+HALF_A_PLACE = "only one of longitude and latitude is given"
+NO_BASIN = "its basin (basin_id) is not among the catch basins"
 
 _ENOUGH_ROWS = 5
 """Fewer rows than this are judged one by one only: too few to say that the whole table is at fault."""
@@ -56,12 +60,18 @@ class Surroundings:
         Accepted water areas (``name``, ``geometry``), or None.
     nodes
         Identifiers of the accepted street corners, or None where streets are not checked against them.
+    basins
+        Identifiers of the accepted catch basins, or None where cleanings are not checked against them.
+    taken_on
+        The day on which the table's rows were taken, or None where it is not said.
     """
 
     bbox: Box
     timezone: str
     water: gpd.GeoDataFrame | None = None
     nodes: pd.Index | None = None
+    basins: pd.Index | None = None
+    taken_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +99,15 @@ def check_rows(raw: pd.DataFrame, rule: TableRule, around: Surroundings) -> Chec
     frame = _converted(rows, rule, around.timezone, reasons)
     _check_schema(frame, rule, around.timezone, reasons)
     _check_times(frame, rule, reasons)
+    _check_future(frame, rule, around, reasons)
     if rule.has_points:
         _check_points(frame, rule, around, reasons)
     if rule.shapes != "none":
         _check_shapes(frame, rule, around.bbox, reasons)
     if rule.name == "streets":
         _check_street_ends(frame, around.nodes, reasons)
+    if rule.name == "cleanings" and around.basins is not None:
+        reasons.add(frame["basin_id"].notna() & ~frame["basin_id"].isin(around.basins), NO_BASIN)
     _check_repeats(frame, rule, reasons)
     accepted = frame.loc[~reasons.any].reset_index(drop=True)
     for column, column_rule in rule.columns.items():
@@ -152,6 +165,15 @@ def _check_times(frame: pd.DataFrame, rule: TableRule, reasons: Reasons) -> None
         latest_name = latest_name.where(~later, column)
 
 
+def _check_future(frame: pd.DataFrame, rule: TableRule, around: Surroundings, reasons: Reasons) -> None:
+    if around.taken_on is None:
+        return
+    day = pd.Timestamp(around.taken_on, tz=around.timezone)
+    for column in rule.past:
+        later = (frame[column] >= day + pd.Timedelta(days=1)).to_numpy(dtype=bool)
+        reasons.add(later, f"{column} is after {day:%Y-%m-%d}, the day on which the table was taken")
+
+
 def _located(lon: FloatArray, lat: FloatArray) -> BoolArray:
     located: BoolArray = np.isfinite(lon) & np.isfinite(lat) & ~((lon == 0) & (lat == 0))
     return located
@@ -167,6 +189,8 @@ def _check_points(frame: pd.DataFrame, rule: TableRule, around: Surroundings, re
     lon = frame["lon"].to_numpy(dtype="float64")
     lat = frame["lat"].to_numpy(dtype="float64")
     reasons.add((lon == 0) & (lat == 0), NO_PLACE)
+    if not rule.columns["lon"].needed:
+        reasons.add(np.isnan(lon) != np.isnan(lat), HALF_A_PLACE)
     located = _located(lon, lat)
     inside = _inside(lon, lat, around.bbox)
     swapped = located & ~inside & _inside(lat, lon, around.bbox)
@@ -208,13 +232,14 @@ def _check_street_ends(frame: pd.DataFrame, nodes: pd.Index | None, reasons: Rea
 
 
 def _check_repeats(frame: pd.DataFrame, rule: TableRule, reasons: Reasons) -> None:
-    for column, column_rule in rule.columns.items():
-        if not column_rule.unique:
-            continue
-        good = frame.loc[~reasons.any, column]
+    keys = [[column] for column, column_rule in rule.columns.items() if column_rule.unique]
+    for key in [*keys, *([list(rule.one_of_each)] if rule.one_of_each else [])]:
+        good = frame.loc[~reasons.any, key]
         repeated = np.zeros(len(frame), dtype=bool)
         repeated[good.index[good.duplicated(keep="first")]] = True
-        reasons.add(repeated, f"{column} was used before (the first good row that has it is kept)")
+        has = "has it" if len(key) == 1 else "has both"
+        said = f"{' and '.join(key)} {'was' if len(key) == 1 else 'were'} used before"
+        reasons.add(repeated, f"{said} (the first good row that {has} is kept)")
 
 
 def table_faults(raw: pd.DataFrame, rule: TableRule, bbox: Box, city: str) -> list[str]:
@@ -237,6 +262,8 @@ def table_faults(raw: pd.DataFrame, rule: TableRule, bbox: Box, city: str) -> li
         Sentences without the table's name; empty when the rows can be judged one by one.
     """
     if rule.has_points:
+        if "lon" not in raw or "lat" not in raw:
+            return []
         lon = convert(raw["lon"], "number", "UTC")[0].to_numpy(dtype="float64")
         lat = convert(raw["lat"], "number", "UTC")[0].to_numpy(dtype="float64")
         return _place_faults(lon, lat, bbox, city)

@@ -1,9 +1,8 @@
 """A city folder, read and checked: accepted rows, quarantined rows, and what the models stand on."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,12 +18,16 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 
+from data import elevation as ground
 from data.checks import CheckedTable, Surroundings, check_rows, table_faults
 from data.columns import is_clockless
-from data.folder import CACHE_FOLDER, MANIFEST_FILE, PROFILE_FILE, QUARANTINE_FOLDER, TABLES_FOLDER
+from data.elevation import Elevation
+from data.folder import CACHE_FOLDER, PROFILE_FILE, QUARANTINE_FOLDER, TABLES_FOLDER
+from data.manifest import MANIFEST_FILE, TableSource, read_manifest, table_source, taken_on_day
 from data.profile import CityProfile, load_profile
 from data.quarantine import TableAccount, count_reasons, quarantine_frame
-from data.schemas import TABLES, TableRule
+from data.schema_rules import TableRule
+from data.schemas import TABLES
 from errors import CityFolderError, Faults, InvalidInputError, MissingTableError
 from geo.network import RoadNetwork
 
@@ -33,21 +36,6 @@ _LEAST_JOINED_SHARE = 0.5
 
 _READING_ORDER = ("water", "neighborhoods", "districts", "street_nodes", "streets")
 """Tables that others are checked against come first."""
-
-
-@dataclass(frozen=True)
-class TableSource:
-    """Where a table comes from, and what was done to it."""
-
-    name: str
-    title: str
-    source: str
-    dataset_id: str | None
-    licence: str
-    period: str
-    retrieved: str | None
-    caveats: tuple[str, ...]
-    steps: tuple[str, ...]
 
 
 class City:
@@ -65,6 +53,8 @@ class City:
         Whether the city is made up; every page then says so.
     maker, seed
         Who wrote the folder, and from which seed.
+    elevation
+        The levels of the ground, or None where the folder has none.
     """
 
     def __init__(
@@ -73,6 +63,8 @@ class City:
         profile: CityProfile,
         manifest: Mapping[str, Any],
         checked: Mapping[str, CheckedTable],
+        *,
+        elevation: Elevation | None,
         version: str,
     ) -> None:
         self.path = path
@@ -83,6 +75,7 @@ class City:
         self.seed: int | None = manifest["seed"]
         self._manifest = manifest
         self._checked = checked
+        self.elevation = elevation
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -109,16 +102,17 @@ class City:
             profile = load_profile(path / PROFILE_FILE)
         except CityFolderError as error:
             faults.add(str(error))
-        manifest = _read_manifest(path / MANIFEST_FILE, faults)
+        manifest = read_manifest(path / MANIFEST_FILE, faults)
         checked: dict[str, CheckedTable] = {}
         for rule in _in_reading_order():
             _read_and_check(path, rule, profile=profile, manifest=manifest, checked=checked, faults=faults)
+        elevation = _read_elevation(path, profile, manifest, faults)
         if not faults:
             faults.extend(_network_faults(checked["streets"].accepted, checked["street_nodes"].accepted))
         faults.raise_as(CityFolderError, f"The city folder {path.name} cannot be opened")
         if profile is None:  # pragma: no cover - a missing profile is a fault and was raised
             raise AssertionError
-        return cls(path, profile, manifest, checked, _content_hash(path))
+        return cls(path, profile, manifest, checked, elevation=elevation, version=_content_hash(path))
 
     @property
     def name(self) -> str:
@@ -198,18 +192,40 @@ class City:
         """Say where a table comes from."""
         if name not in self._checked:
             raise MissingTableError(self.missing(name))
-        entry = self._manifest["tables"][name]
-        return TableSource(
-            name=name,
-            title=TABLES[name].title,
-            source=entry["source"],
-            dataset_id=entry["dataset_id"],
-            licence=entry["licence"],
-            period=entry["period"],
-            retrieved=entry["retrieved"],
-            caveats=tuple(entry["caveats"]),
-            steps=tuple(entry["steps"]),
-        )
+        return table_source(name, TABLES[name].title, self._manifest["tables"][name])
+
+    @property
+    def has_elevation(self) -> bool:
+        """Whether the folder holds the levels of the ground."""
+        return self.elevation is not None
+
+    @property
+    def elevation_source(self) -> TableSource:
+        """Say where the levels of the ground come from.
+
+        Raises
+        ------
+        MissingTableError
+            The folder has none; the text says how to load them.
+        """
+        if not self.has_elevation:
+            raise MissingTableError(self.missing_elevation)
+        return table_source("elevation", ground.TITLE, self._manifest["elevation"])
+
+    @property
+    def missing_elevation(self) -> str:
+        """What to load where the folder has no levels of the ground, in one sentence or two."""
+        return f"{self.name} has no {ground.TITLE.lower()} ({ground.ELEVATION_FILE}). {ground.LOAD_HINT}"
+
+    def off_ground(self, name: str) -> int:
+        """Count the accepted rows of a table of points that stand where the elevation has no ground.
+
+        They stay in the table: what they are is known, only not how water comes to them.
+        """
+        if self.elevation is None or not self.has(name):
+            return 0
+        rows = self.table(name)
+        return int(np.isnan(self.elevation.levels_at(rows["lon"], rows["lat"])).sum())
 
     @cached_property
     def network(self) -> RoadNetwork:
@@ -236,31 +252,24 @@ def _in_reading_order() -> list[TableRule]:
     return first + [rule for rule in TABLES.values() if rule.name not in _READING_ORDER]
 
 
-def _read_manifest(path: Path, faults: Faults) -> dict[str, Any]:
-    blank: dict[str, Any] = {"maker": "", "seed": None, "synthetic": True, "tables": {}}
+def _read_elevation(
+    path: Path, profile: CityProfile | None, manifest: Mapping[str, Any], faults: Faults
+) -> Elevation | None:
+    file = path / ground.ELEVATION_FILE
+    listed = "elevation" in manifest
+    if not file.exists():
+        faults.check(not listed, f"the file {file.name} is missing. {ground.LOAD_HINT}")
+        return None
+    faults.check(
+        listed or not manifest["tables"], f"{MANIFEST_FILE} does not say where {file.name} comes from"
+    )
+    if profile is None:
+        return None
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        faults.add(f"{path.name} is missing; make or import the city again")
-        return blank
-    except (OSError, ValueError) as error:
-        faults.add(f"{path.name} cannot be read ({error}); make or import the city again")
-        return blank
-    entry_keys = {"source", "dataset_id", "licence", "period", "retrieved", "caveats", "rows_read", "steps"}
-    if (
-        not isinstance(manifest, dict)
-        or not blank.keys() <= manifest.keys()
-        or not isinstance(manifest["tables"], dict)
-    ):
-        faults.add(
-            f"{path.name} is no city's manifest: it needs {', '.join(blank)}; make or import the city again"
-        )
-        return blank
-    for name, entry in manifest["tables"].items():
-        if not isinstance(entry, dict) or not entry_keys <= entry.keys():
-            faults.add(f"{path.name} must say of the table {name}: {', '.join(sorted(entry_keys))}")
-            return blank
-    return manifest
+        return ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox)
+    except CityFolderError as error:
+        faults.add(str(error))
+        return None
 
 
 def _read_and_check(
@@ -295,8 +304,11 @@ def _read_and_check(
             )
     if not own and raw is not None and profile is not None:
         own.extend(table_faults(raw, rule, profile.bbox, profile.name))
+    taken_on = taken_on_day(manifest["tables"].get(rule.name, {}), rule, raw, own)
     if not own and raw is not None and profile is not None:
-        checked[rule.name] = _checked_table(raw, rule, profile, checked, turned_away)
+        checked[rule.name] = _checked_table(
+            raw, rule, profile, checked, turned_away=turned_away, taken_on=taken_on
+        )
         own.check(
             not rule.needed or len(checked[rule.name].accepted),
             "none of its rows can be used" + _commonest(checked[rule.name].quarantined),
@@ -317,7 +329,9 @@ def _checked_table(
     rule: TableRule,
     profile: CityProfile,
     checked: Mapping[str, CheckedTable],
+    *,
     turned_away: pd.DataFrame,
+    taken_on: date | None,
 ) -> CheckedTable:
     water = checked["water"].accepted if "water" in checked else None
     nodes = checked["street_nodes"].accepted["node"] if "street_nodes" in checked else None
@@ -326,6 +340,8 @@ def _checked_table(
         timezone=profile.timezone,
         water=water if isinstance(water, gpd.GeoDataFrame) else None,
         nodes=None if nodes is None else pd.Index(nodes),
+        basins=None if "basins" not in checked else pd.Index(checked["basins"].accepted["basin_id"]),
+        taken_on=taken_on,
     )
     table = check_rows(raw, rule, around)
     if turned_away.empty:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.schemas import Kind, pandas_dtype, reading_dtype
+from data.schema_rules import Kind
+from data.schemas import pandas_dtype, reading_dtype
 
 _ZONED = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _MIDNIGHT = r"\d{4}-\d{2}-\d{2}(?:[T ]00:00:00(?:\.0+)?)?"

@@ -9,17 +9,21 @@ from types import TracebackType
 from typing import Any, Self
 
 import geopandas as gpd
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.columns import convert
+from data.elevation import ELEVATION_FILE, write_geotiff
+from data.manifest import MANIFEST_FILE, is_day, manifest_entry
 from data.profile import CityProfile, load_profile
-from data.schemas import TABLES, Kind, TableRule, pandas_dtype, reading_dtype
+from data.schema_rules import Kind, TableRule
+from data.schemas import TABLES, pandas_dtype, reading_dtype
 from errors import Faults, InvalidInputError
+from geo.drainage_edges import Grid
 
 PROFILE_FILE = "city.toml"
-MANIFEST_FILE = "manifest.json"
 TABLES_FOLDER = "tables"
 QUARANTINE_FOLDER = "quarantine"
 TRUTH_FOLDER = "truth"
@@ -103,7 +107,8 @@ class CityFolderWriter:
             Columns that may be null may be left out. Values that do not fit a column's type stay as
             they are; the column is then stored as text and the reader says which rows are at fault.
         source, period, licence, dataset_id, retrieved
-            Where the rows come from, of what time, under which licence, and when they were taken.
+            Where the rows come from, of what time, under which licence, and on which day (2026-01-31) they
+            were taken: what has happened cannot be later. A table with times of such events needs that day.
         caveats
             What a reader of results must know, a plain sentence each.
         rejected
@@ -123,6 +128,10 @@ class CityFolderWriter:
             raise InvalidInputError(msg)
         for column, column_rule in rule.columns.items():
             faults.check(column in frame or not column_rule.needed, f"the column {column} is missing")
+        faults.check(
+            retrieved is None or is_day(retrieved),
+            f"retrieved is {retrieved!r}; write a day such as 2026-01-31",
+        )
         if rejected is not None:
             faults.check(
                 list(rejected.columns) == ["record", "reason"], "rejected needs the columns record and reason"
@@ -136,16 +145,60 @@ class CityFolderWriter:
             _write_parquet(
                 rejected.astype("str"), self._folder / QUARANTINE_FOLDER / f"{name}.parquet", shaped=False
             )
-        self._manifest["tables"][name] = {
-            "source": source,
-            "dataset_id": dataset_id,
-            "licence": licence,
-            "period": period,
-            "retrieved": retrieved,
-            "caveats": list(caveats),
-            "rows_read": len(frame) + turned_away,
-            "steps": list(steps),
-        }
+        self._manifest["tables"][name] = manifest_entry(
+            source=source,
+            period=period,
+            licence=licence,
+            dataset_id=dataset_id,
+            retrieved=retrieved,
+            caveats=caveats,
+            steps=steps,
+            rows_read=len(frame) + turned_away,
+        )
+
+    def write_elevation(
+        self,
+        dem_m: npt.ArrayLike,
+        grid: Grid,
+        *,
+        source: str,
+        period: str,
+        licence: str,
+        dataset_id: str | None = None,
+        retrieved: str | None = None,
+        caveats: Sequence[str] = (),
+        steps: Sequence[str] = (),
+    ) -> None:
+        """Write the ground's levels, rounded to whole centimetres.
+
+        Parameters
+        ----------
+        dem_m
+            (rows, columns) metres, NaN where there is no ground; first row in the north.
+        grid
+            Where the cells lie, in the city's projected system (``utm_epsg`` of its profile).
+        source, period, licence, dataset_id, retrieved, caveats, steps
+            As for :meth:`write_table`.
+
+        Raises
+        ------
+        InvalidInputError
+            The surface and its grid do not fit together, or the grid is not the city's.
+        """
+        if grid.epsg != self.profile.utm_epsg:
+            msg = f"The elevation lies in EPSG:{grid.epsg}; the city measures in EPSG:{self.profile.utm_epsg}"
+            raise InvalidInputError(msg)
+        cells = write_geotiff(self._folder / ELEVATION_FILE, dem_m, grid)
+        self._manifest["elevation"] = manifest_entry(
+            source=source,
+            period=period,
+            licence=licence,
+            dataset_id=dataset_id,
+            retrieved=retrieved,
+            caveats=caveats,
+            steps=steps,
+            rows_read=cells,
+        )
 
     def write_truth(self, name: str, frame: pd.DataFrame) -> None:
         """Write what was planted in a made city, for tests that ask whether a model finds it."""

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-Kind = Literal["text", "integer", "maybe_integer", "number", "flag", "maybe_flag", "time", "date", "geometry"]
+from data.schema_rules import BY_IMPORT, PLACE, SHAPE, ColumnRule, Kind, TableRule, text, time
+from data.schemas_drainage import DRAINAGE_TABLES
 
 ROAD_CLASSES = (
     "motorway",
@@ -45,65 +45,6 @@ _OPEN = f"(?:(?:{_DAYS} )?{_SPANS}|{_DAYS} (?:off|closed))"
 OPENING_HOURS = f"24/7|{_OPEN}(?:; ?{_OPEN})*"
 """Opening hours that can be read: a small part of OpenStreetMap's ``opening_hours``."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnRule:
-    """One column: its kind, whether an accepted row must have it, and what its values may be.
-
-    ``pattern`` is a regular expression that the whole text must match; ``like`` says how to write it.
-    """
-
-    kind: Kind
-    needed: bool = False
-    unique: bool = False
-    allowed: tuple[str, ...] = ()
-    above: float | None = None
-    at_least: float | None = None
-    pattern: str | None = None
-    like: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableRule:
-    """One table: its columns and what the reader asks of them.
-
-    ``time_order`` lists the time columns in the order in which they must pass. ``in_city`` asks that
-    every point or shape lies in the city's bounding box; ``on_land``, that no point stands in water.
-    ``needed`` tables must be there with at least one good row, or the city cannot be opened. ``withheld``
-    columns stay in the app: no download of the table's quarantined rows carries them.
-    """
-
-    name: str
-    title: str
-    columns: Mapping[str, ColumnRule]
-    load_hint: str
-    time_order: tuple[str, ...] = ()
-    shapes: Literal["none", "lines", "areas"] = "none"
-    needed: bool = False
-    on_land: bool = False
-    withheld: tuple[str, ...] = ()
-    pages: tuple[str, ...] = field(default=())
-
-    @property
-    def has_points(self) -> bool:
-        """Whether rows carry ``lon`` and ``lat``."""
-        return "lon" in self.columns
-
-
-def _text(**rules: Any) -> ColumnRule:  # noqa: ANN401
-    return ColumnRule(kind="text", **rules)
-
-
-def _time(*, needed: bool = False) -> ColumnRule:
-    return ColumnRule(kind="time", needed=needed)
-
-
-_PLACE = {"lon": ColumnRule(kind="number", needed=True), "lat": ColumnRule(kind="number", needed=True)}
-_SHAPE = {"geometry": ColumnRule(kind="geometry", needed=True)}
-_BY_IMPORT = (
-    "Import the city's own file (python -m data import --help) or make the demo city (python -m data demo)."
-)
-
 _RULES = (
     TableRule(
         name="streets",
@@ -111,63 +52,63 @@ _RULES = (
         columns={
             "u": ColumnRule(kind="integer", needed=True),
             "v": ColumnRule(kind="integer", needed=True),
-            "name": _text(),
-            "road_class": _text(needed=True, allowed=ROAD_CLASSES),
+            "name": text(),
+            "road_class": text(needed=True, allowed=ROAD_CLASSES),
             "length_m": ColumnRule(kind="number", needed=True, above=0),
             "speed_kph": ColumnRule(kind="number", above=0),
             "oneway": ColumnRule(kind="flag", needed=True),
-            **_SHAPE,
+            **SHAPE,
         },
         shapes="lines",
         needed=True,
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("Ambulance staging", "911 calls"),
     ),
     TableRule(
         name="street_nodes",
         title="Street corners",
-        columns={"node": ColumnRule(kind="integer", needed=True, unique=True), **_PLACE},
+        columns={"node": ColumnRule(kind="integer", needed=True, unique=True), **PLACE},
         needed=True,
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("Ambulance staging", "911 calls"),
     ),
     TableRule(
         name="calls",
         title="Calls",
         columns={
-            "call_id": _text(needed=True, unique=True),
-            "agency": _text(needed=True, allowed=AGENCIES),
-            "opened_at": _time(),
-            "dispatched_at": _time(),
-            "arrived_at": _time(),
-            "closed_at": _time(),
-            "type_code": _text(),
-            "type_text": _text(),
-            "priority": _text(),
+            "call_id": text(needed=True, unique=True),
+            "agency": text(needed=True, allowed=AGENCIES),
+            "opened_at": time(),
+            "dispatched_at": time(),
+            "arrived_at": time(),
+            "closed_at": time(),
+            "type_code": text(),
+            "type_text": text(),
+            "priority": text(),
             "self_initiated": ColumnRule(kind="maybe_flag"),
-            "disposition": _text(),
-            "location_precision": _text(needed=True, allowed=PRECISIONS),
-            **_PLACE,
+            "disposition": text(),
+            "location_precision": text(needed=True, allowed=PRECISIONS),
+            **PLACE,
         },
         time_order=("opened_at", "dispatched_at", "arrived_at", "closed_at"),
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("911 calls", "Ambulance staging"),
     ),
     TableRule(
         name="unit_responses",
         title="Ambulance responses",
         columns={
-            "call_id": _text(needed=True),
-            "unit_id": _text(needed=True),
-            "unit_type": _text(needed=True, allowed=UNIT_TYPES),
-            "from_post_id": _text(),
-            "assigned_at": _time(needed=True),
-            "enroute_at": _time(),
-            "on_scene_at": _time(),
-            "depart_scene_at": _time(),
-            "at_hospital_at": _time(),
-            "available_at": _time(),
-            "hospital_id": _text(),
+            "call_id": text(needed=True),
+            "unit_id": text(needed=True),
+            "unit_type": text(needed=True, allowed=UNIT_TYPES),
+            "from_post_id": text(),
+            "assigned_at": time(needed=True),
+            "enroute_at": time(),
+            "on_scene_at": time(),
+            "depart_scene_at": time(),
+            "at_hospital_at": time(),
+            "available_at": time(),
+            "hospital_id": text(),
             "lights_sirens": ColumnRule(kind="maybe_flag"),
             "cancelled": ColumnRule(kind="maybe_flag"),
         },
@@ -179,105 +120,105 @@ _RULES = (
             "at_hospital_at",
             "available_at",
         ),
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("911 calls",),
     ),
     TableRule(
         name="shifts",
         title="Shifts",
         columns={
-            "unit_id": _text(needed=True),
-            "unit_type": _text(needed=True, allowed=UNIT_TYPES),
-            "starts_at": _time(needed=True),
-            "ends_at": _time(needed=True),
+            "unit_id": text(needed=True),
+            "unit_type": text(needed=True, allowed=UNIT_TYPES),
+            "starts_at": time(needed=True),
+            "ends_at": time(needed=True),
         },
         time_order=("starts_at", "ends_at"),
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
     ),
     TableRule(
         name="posts",
         title="Ambulance posts",
         columns={
-            "post_id": _text(needed=True, unique=True),
-            "name": _text(needed=True),
-            "kind": _text(needed=True),
-            "address": _text(),
+            "post_id": text(needed=True, unique=True),
+            "name": text(needed=True),
+            "kind": text(needed=True),
+            "address": text(),
             "baseline_rank": ColumnRule(kind="maybe_integer", at_least=1),
-            **_PLACE,
+            **PLACE,
         },
         on_land=True,
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("Ambulance staging",),
     ),
     TableRule(
         name="hospitals",
         title="Hospitals",
         columns={
-            "hospital_id": _text(needed=True, unique=True),
-            "name": _text(needed=True),
-            "kind": _text(),
+            "hospital_id": text(needed=True, unique=True),
+            "name": text(needed=True),
+            "kind": text(),
             "receives_911": ColumnRule(kind="maybe_flag"),
-            "specialties": _text(),
-            "valid_from": _time(),
-            "valid_to": _time(),
-            **_PLACE,
+            "specialties": text(),
+            "valid_from": time(),
+            "valid_to": time(),
+            **PLACE,
         },
         time_order=("valid_from", "valid_to"),
         on_land=True,
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("Ambulance staging",),
     ),
     TableRule(
         name="outlets",
         title="Alcohol outlets",
         columns={
-            "outlet_id": _text(needed=True, unique=True),
-            "name": _text(needed=True),
-            "category": _text(needed=True, allowed=OUTLET_CATEGORIES),
-            "licence_code": _text(),
-            "address": _text(),
+            "outlet_id": text(needed=True, unique=True),
+            "name": text(needed=True),
+            "category": text(needed=True, allowed=OUTLET_CATEGORIES),
+            "licence_code": text(),
+            "address": text(),
             "opened_on": ColumnRule(kind="date"),
             "closed_on": ColumnRule(kind="date"),
-            "hours": _text(pattern=OPENING_HOURS, like="Mo-Th 16:00-24:00 or 24/7"),
+            "hours": text(pattern=OPENING_HOURS, like="Mo-Th 16:00-24:00 or 24/7"),
             "capacity": ColumnRule(kind="maybe_integer", above=0),
-            **_PLACE,
+            **PLACE,
         },
         time_order=("opened_on", "closed_on"),
         withheld=("name", "licence_code", "address"),
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("Bars",),
     ),
     TableRule(
         name="neighborhoods",
         title="Neighborhoods",
         columns={
-            "name": _text(needed=True, unique=True),
+            "name": text(needed=True, unique=True),
             "population": ColumnRule(kind="maybe_integer", at_least=0),
             "median_household_income": ColumnRule(kind="maybe_integer", at_least=0),
-            **_SHAPE,
+            **SHAPE,
         },
         shapes="areas",
         needed=True,
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
         pages=("911 calls", "Ambulance staging"),
     ),
     TableRule(
         name="districts",
         title="Districts",
-        columns={"name": _text(needed=True), "kind": _text(needed=True), **_SHAPE},
+        columns={"name": text(needed=True), "kind": text(needed=True), **SHAPE},
         shapes="areas",
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
     ),
     TableRule(
         name="water",
         title="Water",
-        columns={"name": _text(needed=True), "kind": _text(needed=True, allowed=WATER_KINDS), **_SHAPE},
+        columns={"name": text(needed=True), "kind": text(needed=True, allowed=WATER_KINDS), **SHAPE},
         shapes="areas",
-        load_hint=_BY_IMPORT,
+        load_hint=BY_IMPORT,
     ),
 )
 
-TABLES: Mapping[str, TableRule] = MappingProxyType({rule.name: rule for rule in _RULES})
+TABLES: Mapping[str, TableRule] = MappingProxyType({rule.name: rule for rule in (*_RULES, *DRAINAGE_TABLES)})
 
 
 def pandas_dtype(kind: Kind, timezone: str) -> Any:  # noqa: ANN401
@@ -311,6 +252,8 @@ def _checks(name: str, rule: ColumnRule) -> list[pa.Check]:
         checks.append(pa.Check.gt(rule.above, error=f"{name} is not above {rule.above:g}"))
     if rule.at_least is not None:
         checks.append(pa.Check.ge(rule.at_least, error=f"{name} is below {rule.at_least:g}"))
+    if rule.at_most is not None:
+        checks.append(pa.Check.le(rule.at_most, error=f"{name} is above {rule.at_most:g}"))
     if rule.pattern is not None:
         matches = re.compile(rule.pattern).fullmatch
         said = f"{name} cannot be read (write it like {rule.like})"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.columns import convert, is_clockless
-from data.schemas import Kind
+from data.schema_rules import Kind
 
 ZONE = "America/Chicago"
 
