@@ -266,7 +266,8 @@ def _read_elevation(
     if profile is None:
         return None
     try:
-        return ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox)
+        levels_m = None if profile.drainage is None else profile.drainage.levels_m
+        return ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox, levels_m=levels_m)
     except CityFolderError as error:
         faults.add(str(error))
         return None

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.profile_base import FrozenModel as _Frozen
 from data.profile_base import Text
+from data.profile_drainage import DrainageRules
 from data.profile_outlets import OutletRules
 from data.profile_roads import Box, Closure, Flood, Share
 from errors import CityFolderError, Faults
@@ -134,6 +135,7 @@ class CityProfile(_Frozen):
     hospitals: Hospitals | None = None
     posts: Posts | None = None
     outlets: OutletRules | None = None
+    drainage: DrainageRules | None = None
 
     @field_validator("timezone")
     @classmethod
