@@ -313,6 +313,8 @@ def _run(ground: FloodGround, storm: Storm, pumping: Pumping, share: FloatArray,
         ponds.room_m3,
         deep_node,
         deep_m3,
+        inflow_m3=np.zeros((0, 0)),
+        history=np.zeros((0, 0)),
     )
     # Where two passes are equally high a node has no room of its own: it is one pool when it is full.
     volume = np.where((peak > 0) | was_full, peak + ground.of_parts_m3, 0.0)

@@ -116,7 +116,7 @@ def pour(  # noqa: C901, PLR0917
 
 
 @njit(cache=True, nogil=True)
-def run_steps(  # noqa: PLR0917
+def run_steps(  # noqa: C901, PLR0917
     rain_m: FloatArray,
     allowed_m: FloatArray,
     step_s: float,
@@ -131,9 +131,13 @@ def run_steps(  # noqa: PLR0917
     room_m3: FloatArray,
     deep_node: IntArray,
     deep_m3: FloatArray,
+    inflow_m3: FloatArray,
+    history: FloatArray,
 ) -> tuple[FloatArray, BoolArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray]:
     """Run all steps of a storm.
 
+    ``inflow_m3`` (steps, ponds), or empty, comes from elsewhere. Into ``history`` (steps, nodes), or empty,
+    goes what had passed each pour point by the end of each step.
     Returns the most that each node held beyond its parts, whether it was ever full, what it holds at the end,
     the steps in which each pond was deep, what each pond's inlets took, what passed each node's pour point,
     and by step (3, steps) the water that stands, that was taken and that went out so far.
@@ -150,7 +154,7 @@ def run_steps(  # noqa: PLR0917
     wet = False
     for step in range(steps):
         rain = rain_m[step]
-        if rain > 0.0 or wet:
+        if rain > 0.0 or wet or len(inflow_m3):
             for pond in range(ponds):
                 allowed = allowed_m[step] * served_m2[pond]
                 comes = rain * runoff_m2[pond]
@@ -162,6 +166,8 @@ def run_steps(  # noqa: PLR0917
                 can = min(low_m3_s[pond] * step_s, allowed - caught)
                 at_once = min(can, comes - caught)
                 arriving[pond] = comes - caught - at_once
+                if len(inflow_m3):
+                    arriving[pond] += inflow_m3[step, pond]
                 want[pond] = can - at_once
                 drained[pond] += caught + at_once
                 drained_all += caught + at_once
@@ -182,6 +188,8 @@ def run_steps(  # noqa: PLR0917
             wet = standing > 0.0
             series[0, step] = standing
         series[1, step], series[2, step] = drained_all, out
+        if len(history):
+            history[step] = spilled
     return peak, was_full, held, deep, drained, spilled, series
 
 
