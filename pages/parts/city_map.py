@@ -1,4 +1,4 @@
-"""The map of every page: ground, areas, hexagons, heat, and posts to drag by mouse, touch or keys.
+"""The map of every page: ground, areas, hexagons, heat, points, and posts to drag by mouse, touch or keys.
 
 A Streamlit component (registered once, at import). Python gives plain data; the scripts in ``assets/`` draw
 it. What a person does on the map comes back as one event at a time, a dict in ``st.session_state[key].event``
@@ -9,8 +9,9 @@ to be read in the ``on_event`` callback::
     {"type": "toggle", "id": "P07"}
     {"type": "remove", "id": "P07"}
 
-A dot that is picked goes to ``on_pick`` by its id. Each event also carries ``seq``, its number. The map holds
-further events back until the page has answered the one before, so none is lost while a run lasts.
+A dot or stop that is picked goes to ``on_pick`` by its id, a point by its index as text. Each event also
+carries ``seq``, its number. The map holds further events back until the page has answered the one before, so
+none is lost while a run lasts.
 """
 
 import base64
@@ -24,6 +25,15 @@ import shapely
 import streamlit as st
 
 from errors import Faults, InvalidInputError
+from pages.parts.map_layers import (
+    MapImage,
+    MapPoints,
+    MapRoute,
+    check_layers,
+    encode_image,
+    encode_points,
+    encode_routes,
+)
 from pages.parts.server import assets_url, deck_url
 
 QUANTUM_DEG = 1e-5
@@ -163,6 +173,9 @@ def city_map(
     hexes: MapHexes | None = None,
     dots: MapDots | None = None,
     heat: MapHeat | None = None,
+    image: MapImage | None = None,
+    points: MapPoints | None = None,
+    routes: Sequence[MapRoute] = (),
     live: LiveField | None = None,
     legend: Sequence[LegendEntry] = (),
     note: str = "",
@@ -181,19 +194,19 @@ def city_map(
         From `pages.parts.ground.ground_url`.
     height
         Pixels.
-    posts, areas, hexes, dots, heat, legend
-        What to draw.
+    posts, areas, hexes, dots, heat, image, points, routes, legend
+        What to draw; see `pages.parts.map_layers` for ``image``, ``points`` and ``routes``.
     live
         Colours streets in the browser while a post is dragged; the colours stay until fresh areas arrive.
     note
         A caption that is always visible, such as "Demo city: synthetic data".
     stale
-        Draws areas, heat and hexagons grey.
+        Draws all but ground and posts grey.
     on_event
         Called when a person has moved, added, switched or removed a post; without it posts stay where they
         are.
     on_pick
-        Called with the id of the dot that a person has clicked.
+        Called with the id of the dot or stop, or the index of the point, that a person has clicked.
     label
         What a screen reader calls the map.
 
@@ -203,7 +216,12 @@ def city_map(
         With every fault of the arguments: a number that is missing or not finite, lists that differ in
         length, two posts of one id.
     """
-    _check(posts, hexes, dots, heat, live)
+    faults = Faults()
+    check_layers(faults, image, points, routes)
+    _check_posts(faults, posts)
+    _check_marks(faults, hexes, dots, heat)
+    _check_live(faults, live)
+    faults.raise_as(InvalidInputError, "The map cannot be drawn")
     acknowledged = f"{key}.acknowledged"
     st.session_state.setdefault(acknowledged, 0)
 
@@ -228,6 +246,9 @@ def city_map(
         "hexes": _encode_hexes(hexes),
         "dots": _encode_dots(dots),
         "heat": _encode_heat(heat),
+        "image": encode_image(image),
+        "points": encode_points(points),
+        "routes": encode_routes(routes),
         "live": _encode_live(live),
         "legend": [asdict(entry) for entry in legend],
         "note": note,
@@ -359,18 +380,14 @@ def _encode_live(live: LiveField | None) -> Mapping[str, Any] | None:
     }
 
 
-def _check(
-    posts: Sequence[MapPost],
-    hexes: MapHexes | None,
-    dots: MapDots | None,
-    heat: MapHeat | None,
-    live: LiveField | None,
-) -> None:
-    faults = Faults()
+def _check_posts(faults: Faults, posts: Sequence[MapPost]) -> None:
     ids = [post.id for post in posts]
     faults.check(len(set(ids)) == len(ids), "two posts have the same id")
     lost = [post.label for post in posts if not np.isfinite([post.lon, post.lat]).all()]
     faults.check(not lost, f"these posts have no place: {', '.join(lost)}")
+
+
+def _check_marks(faults: Faults, hexes: MapHexes | None, dots: MapDots | None, heat: MapHeat | None) -> None:
     if hexes is not None:
         lengths = {len(hexes.cells), len(hexes.colours), len(hexes.labels)}
         faults.check(len(lengths) == 1, "hexagons need one colour and one label for each cell")
@@ -393,16 +410,19 @@ def _check(
         faults.check(
             np.isfinite(heat.kernel_m) and heat.kernel_m > 0, "kernel_m of the heat must be above zero"
         )
-    if live is not None:
-        faults.check(
-            len(live.thresholds_s) == len(live.colours), "the live field needs one colour for each threshold"
-        )
-        rising = np.diff(np.asarray(live.thresholds_s, dtype=np.float64))
-        faults.check((rising > 0).all(), "the thresholds of the live field must rise")
-        factors = np.array([*live.speed_factor_by_class, *live.speed_factor_of_edge.values()], dtype=float)
-        faults.check(
-            np.isfinite(factors).all() and (factors > 0).all(),
-            "the live field's speed factors must be above zero",
-        )
-        faults.check(live.access_kph > 0, "access_kph must be above zero")
-    faults.raise_as(InvalidInputError, "The map cannot be drawn")
+
+
+def _check_live(faults: Faults, live: LiveField | None) -> None:
+    if live is None:
+        return
+    faults.check(
+        len(live.thresholds_s) == len(live.colours), "the live field needs one colour for each threshold"
+    )
+    rising = np.diff(np.asarray(live.thresholds_s, dtype=np.float64))
+    faults.check((rising > 0).all(), "the thresholds of the live field must rise")
+    factors = np.array([*live.speed_factor_by_class, *live.speed_factor_of_edge.values()], dtype=float)
+    faults.check(
+        np.isfinite(factors).all() and (factors > 0).all(),
+        "the live field's speed factors must be above zero",
+    )
+    faults.check(live.access_kph > 0, "access_kph must be above zero")

@@ -1,4 +1,4 @@
-"""What the app serves beside Streamlit: the map's scripts, the bundled deck.gl and the ground files.
+"""What the app serves beside Streamlit: the map's scripts, the bundled deck.gl, ground files and pictures.
 
 Nothing here holds records, so nothing here is guarded. Every address carries a hash of what it names, so a
 browser keeps each file for ever and still never sees an old one.
@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from errors import InvalidInputError
 from pages.parts.settings import Settings
+from pages.parts.shelf import ROUTE, shelf
 
 ASSETS = Path(__file__).parent / "assets"
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType({".js": "text/javascript", ".css": "text/css"})
@@ -48,6 +49,7 @@ def routes(cities: Path | None = None) -> list[Route]:
         Route("/crescent/assets/{digest}/{name}", _asset),
         Route("/crescent/deck/{digest}/deck.js", _deck),
         Route("/crescent/ground/{city}/{key}.bin", ground),
+        Route(f"{ROUTE}/{{key}}", _made),
     ]
 
 
@@ -107,6 +109,15 @@ def _ground(request: Request, cities: Path) -> Response:
         return _not_found()
     path = cities / city / "cache" / f"ground-{key}.bin.gz"
     return _packed(path.read_bytes(), "application/octet-stream") if path.is_file() else _not_found()
+
+
+def _made(request: Request) -> Response:
+    made = shelf().get(request.path_params["key"])
+    if made is None:
+        return _not_found()
+    if made.gzipped:
+        return _packed(made.content, made.media_type)
+    return Response(made.content, media_type=made.media_type, headers=dict(_HEADERS))
 
 
 def _packed(content: bytes, media_type: str) -> Response:

@@ -6,6 +6,7 @@ import { decodeGround } from "./ground_file.js";
 import { GroundPainter } from "./ground_painter.js";
 import { Furniture } from "./furniture.js";
 import { LiveField } from "./live_field.js";
+import { MadeLayers } from "./made_layers.js";
 import { Outbox } from "./outbox.js";
 import { Posts } from "./posts.js";
 import { Projection, View } from "./projection.js";
@@ -62,8 +63,10 @@ class CityMap {
     this.surface = this.#layer("div", "surface");
     this.groundCanvas = this.#layer("canvas", "ground");
     this.fieldCanvas = this.#layer("canvas", "field");
+    this.pointCanvas = this.#layer("canvas", "points");
     this.deckHost = this.#layer("div", "deck");
     this.labelCanvas = this.#layer("canvas", "labels");
+    this.routeCanvas = this.#layer("canvas", "routes");
     this.postHost = this.#layer("div", "posts");
     this.surface.tabIndex = 0;
     this.surface.setAttribute("role", "application");
@@ -76,7 +79,7 @@ class CityMap {
     });
     this.deck = new DeckLayer(this.deckHost, id, {
       onView: (state) => this.#viewFromDeck(state),
-      onHover: (text, x, y) => this.furniture.tooltip(text, x, y),
+      onHover: (text, x, y) => this.#hoverDeck(text, x, y),
       onPick: (id) => this.send({ type: "pick", id }),
       onFault: (message) => this.furniture.fault(message),
     });
@@ -174,7 +177,7 @@ class CityMap {
     const changed = this.width !== width || this.height !== height || this.ratio !== ratio;
     if (!changed) return false;
     [this.width, this.height, this.ratio] = [width, height, ratio];
-    for (const canvas of [this.groundCanvas, this.fieldCanvas, this.labelCanvas]) {
+    for (const canvas of [this.groundCanvas, this.fieldCanvas, this.pointCanvas, this.labelCanvas, this.routeCanvas]) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
     }
@@ -192,6 +195,10 @@ class CityMap {
     this.view.resize(this.width ?? 1, this.height ?? 1);
     this.groundPainter = new GroundPainter(ground, this.projection);
     this.fieldPainter = new FieldPainter(this.projection, this.groundPainter.lines, ground);
+    this.made = new MadeLayers(this.projection, {
+      onChange: () => this.redraw("view"),
+      onFault: (message) => this.furniture.fault(message),
+    });
     this.live?.close();
     this.live = new LiveField(assetUrl("field_worker.js"), ground, () => this.redraw("field"));
     this.posts ??= new Posts(this.postHost, this);
@@ -208,6 +215,7 @@ class CityMap {
     this.host.classList.toggle("editable", data.editable);
     this.fieldPainter.setAreas(data.areas);
     this.fieldPainter.setHeat(data.heat);
+    this.made.update(data);
     this.live.configure(data.live);
     if (this.live.shown && !this.posts.dragging && this.outbox.idle && !data.stale) {
       this.live.hide();
@@ -322,9 +330,12 @@ class CityMap {
       this.groundPainter.drawLabels(this.labelCanvas, this.view, this.theme, this.ratio);
       this.posts.place(this.view);
       this.furniture.placeScale(this.view);
+      this.made.drawPoints(this.pointCanvas, this.view, this.theme, this.ratio);
+      this.made.drawRoutes(this.routeCanvas, this.view, this.theme, this.ratio);
+      this.furniture.showShare(this.made.share);
     }
     if (moved || this.dirty.has("field")) {
-      this.fieldPainter.draw(this.fieldCanvas, this.view, this.ratio, this.live);
+      this.fieldPainter.draw(this.fieldCanvas, this.view, this.ratio, this.live, this.made.image);
     }
     this.dirty.clear();
   }
@@ -365,17 +376,47 @@ class CityMap {
     this.send({ type: "add", lon, lat });
   }
 
+  // The tip of deck's hexagons and dots comes before that of the points below them.
+  #deckTip = null;
+
+  #hoverDeck(text, x, y) {
+    this.#deckTip = text;
+    if (text) this.furniture.tooltip(text, x, y);
+    else this.#hoverAt(x, y);
+  }
+
+  #hoverAt(x, y) {
+    if (this.#deckTip || !this.view) return;
+    const found = this.made.at(this.view, x, y);
+    this.furniture.tooltip(found?.label || null, x, y);
+    this.deckHost.classList.toggle("pointing", Boolean(found?.id));
+  }
+
+  #pickAt(x, y) {
+    if (this.#deckTip || !this.view) return;
+    const found = this.made.at(this.view, x, y);
+    if (found?.id) this.send({ type: "pick", id: found.id });
+  }
+
   #listen() {
     let down = null;
+    const inside = (event) => {
+      const box = this.surface.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    this.deckHost.addEventListener("pointermove", (event) => {
+      if (!event.buttons) this.#hoverAt(...inside(event));
+    });
+    this.deckHost.addEventListener("pointerleave", () => this.furniture.tooltip(null));
     this.deckHost.addEventListener("pointerdown", (event) => {
       down = event.isPrimary && event.button === 0 ? { x: event.clientX, y: event.clientY } : null;
     });
     this.deckHost.addEventListener("pointerup", (event) => {
       const still = down && Math.hypot(event.clientX - down.x, event.clientY - down.y) < 5;
       down = null;
-      if (!still || !this.adding) return;
-      const box = this.surface.getBoundingClientRect();
-      this.#addAt(event.clientX - box.left, event.clientY - box.top);
+      if (!still) return;
+      if (this.adding) this.#addAt(...inside(event));
+      else this.#pickAt(...inside(event));
     });
     this.surface.addEventListener("keydown", (event) => {
       if (event.target.closest(".post") || event.altKey || event.ctrlKey || event.metaKey || !this.view) return;

@@ -1,4 +1,4 @@
-// The fields between ground and posts: areas from the page, the heat surface, and the live streets of a drag.
+// The fields between ground and posts: a picture, areas from the page, the heat surface, the live streets of a drag.
 
 import { decodeRings } from "./ground_file.js";
 import { isMajor } from "./ground_painter.js";
@@ -34,10 +34,11 @@ export class FieldPainter {
     this.heat = heat ? new HeatPainter(heat, this.projection) : null;
   }
 
-  draw(canvas, view, ratio, live) {
+  draw(canvas, view, ratio, live, image) {
     const context = canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
+    image?.draw(context, view, ratio);
     this.heat?.draw(context, view, ratio);
     view.apply(context, ratio);
     const showLive = live?.shown && live.seconds;

@@ -70,6 +70,8 @@ export class Furniture {
     this.busy.hidden = !data.stale;
     const text = JSON.stringify([
       data.areas.map(({ legend, fill, line, opacity }) => [legend, fill, line, opacity]),
+      data.image?.legend, data.image?.stops, data.points?.classes, data.points?.shown,
+      data.routes.map(({ legend, colour }) => [legend, colour]),
       data.legend, data.heat?.colours, data.heat?.legend, data.heat?.labels, data.posts.map(({ state, changed, mark }) => [state, changed, Boolean(mark)]), theme.name,
     ]);
     if (text === this.legendText) return false;
@@ -78,9 +80,11 @@ export class Furniture {
     return true;
   }
 
-  #fillLegend({ areas, posts, heat, legend }) {
+  #fillLegend({ areas, posts, heat, legend, image, points, routes }) {
     const rows = [];
     // What lies on top is named first.
+    for (const { legend: label, colour } of routes) if (label) rows.push(this.#row(label, "line", { "--c": colour }));
+    if (points) rows.push(...this.#pointRows(points));
     for (const { legend: label, fill, line, opacity } of areas.toReversed()) {
       if (label) rows.push(this.#row(label, "fill", { "--c": fill, "--o": Math.min(1, opacity + 0.25), "--l": line || fill }));
     }
@@ -91,6 +95,7 @@ export class Furniture {
     if (posts.some((post) => post.changed)) rows.push(this.#row("Changed in this plan", "ring"));
     for (const { label, colour, kind } of legend) rows.push(this.#row(label, kind, { "--c": colour, "--l": colour, "--o": 1 }));
     if (heat) rows.push(this.#heatRow(heat));
+    if (image) rows.push(...this.#imageRows(image));
     const summary = make("summary", "");
     summary.textContent = "Legend";
     this.legend.replaceChildren(summary, ...rows);
@@ -128,6 +133,32 @@ export class Furniture {
     text.textContent = label;
     row.append(swatch, text);
     return row;
+  }
+
+  #pointRows({ classes, shown }) {
+    const rows = classes
+      .filter(({ legend }, kind) => legend && shown[kind])
+      .map(({ legend, colour }) => this.#row(legend, "dot", { "--c": colour }))
+      .toReversed();
+    this.shareRow = make("div", "share");
+    this.shareText = null;
+    return [...rows, this.shareRow];
+  }
+
+  // Tell when only a share of the points is drawn.
+  showShare(share) {
+    if (!this.shareRow) return;
+    const text = share < 0.995 ? `About 1 in ${Math.max(2, Math.round(1 / share))} of the rest shown; zoom in for all` : "";
+    if (text === this.shareText) return;
+    this.shareText = text;
+    this.shareRow.textContent = text;
+    this.shareRow.hidden = !text;
+  }
+
+  #imageRows({ legend, stops, opacity }) {
+    const title = make("div", "title");
+    title.textContent = legend;
+    return [...(legend ? [title] : []), ...stops.map(({ label, colour }) => this.#row(label, "fill", { "--c": colour, "--l": colour, "--o": opacity }))];
   }
 
   #heatRow({ colours, labels, legend }) {
