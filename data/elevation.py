@@ -15,6 +15,7 @@ from geo.crs import to_metres
 from geo.drainage_edges import Grid
 
 if TYPE_CHECKING:
+    from affine import Affine
     from rasterio.io import DatasetReader
 
 FloatArray = npt.NDArray[np.float64]
@@ -108,7 +109,7 @@ def read_elevation(
                 epsg,
                 (source.height, source.width),
             )
-            dem = _levels(source) if source.width * source.height <= MOST_CELLS else None
+            dem = levels_of(source) if source.width * source.height <= MOST_CELLS else None
     except (RasterioError, OSError, ValueError) as error:
         faults.add(f"the file cannot be read ({error})")
         dem = None
@@ -197,8 +198,15 @@ def system_of(source: "DatasetReader") -> pyproj.CRS | None:
     return None if source.crs is None else pyproj.CRS.from_wkt(source.crs.to_wkt())
 
 
-def _levels(source: "DatasetReader") -> FloatArray:
-    """(rows, columns) levels of the first band in the file's unit, NaN where no ground is."""
+def is_upright(transform: "Affine") -> bool:
+    """Say whether cells are square and upright, the first row in the north."""
+    turned = bool(transform.b or transform.d)
+    square = abs(abs(transform.a) - abs(transform.e)) <= _SQUARE * abs(transform.a)
+    return not turned and transform.a > 0 > transform.e and square
+
+
+def levels_of(source: "DatasetReader") -> FloatArray:
+    """Give the levels of the first band, (rows, columns) in the file's unit, NaN where no ground is."""
     raw = source.read(1, masked=True)
     dem: FloatArray = raw.data.astype(np.float64) * source.scales[0] + source.offsets[0]
     dem[np.ma.getmaskarray(raw)] = np.nan

@@ -12,11 +12,14 @@ import pyarrow as pa
 import pyproj
 from pyogrio.errors import DataSourceError
 
+from data.elevation import ELEVATION_FILE, Elevation
 from data.folder import CityFolderWriter
 from data.importers.alcohol_outlets import outlets_table
 from data.importers.census import census_to_neighborhoods
-from data.importers.centre_lines import mend_centre_lines
-from data.profile import CityProfile, profile_path
+from data.importers.centre_lines import MendedNetwork, mend_centre_lines
+from data.importers.elevation import ImportedElevation, import_elevation
+from data.importers.placed_basins import place_basins
+from data.profile import CityProfile, load_profile, profile_path
 from errors import Faults, ImportSourceError
 
 Progress = Callable[[str, float], None]
@@ -90,12 +93,11 @@ def import_nola_extract(source: Path, out: Path, progress: Progress | None = Non
     """
     tell = progress or (lambda _what, _share: None)
     tell("Reading the extract", 0.0)
-    files = _read_all(Path(source))
-    with CityFolderWriter(
-        out, profile_path("new-orleans"), maker=MAKER, seed=None, synthetic=False
-    ) as writer:
+    profile = profile_path("new-orleans")
+    files = _read_all(Path(source), load_profile(profile))
+    with CityFolderWriter(out, profile, maker=MAKER, seed=None, synthetic=False) as writer:
         tell("Mending the street network", 0.15)
-        _write_network(writer, files)
+        network = _write_network(writer, files)
         tell("Census figures by neighborhood", 0.5)
         _write_areas(writer, files)
         tell("Calls", 0.7)
@@ -104,12 +106,14 @@ def import_nola_extract(source: Path, out: Path, progress: Progress | None = Non
         _write_posts(writer, files["ems_posts.csv"])
         _write_hospitals(writer, files["hospitals.csv"])
         _write_outlets(writer, files["alcohol_outlets_2015.csv"])
+        tell("Elevation and catch basins", 0.9)
+        _write_drainage(writer, files[ELEVATION_FILE], network)
         path = writer.finish()
     tell("Done", 1.0)
     return path
 
 
-def _read_all(source: Path) -> dict[str, Any]:
+def _read_all(source: Path, profile: CityProfile) -> dict[str, Any]:
     faults = Faults()
     files: dict[str, Any] = {}
     if not source.is_dir():
@@ -133,6 +137,15 @@ def _read_all(source: Path) -> dict[str, Any]:
             faults.add(f"{name} is not in EPSG:4326 (longitude, latitude)")
         else:
             files[name] = frame
+    if (source / ELEVATION_FILE).exists():
+        try:
+            files[ELEVATION_FILE] = import_elevation(
+                source / ELEVATION_FILE, epsg=profile.utm_epsg, bbox=profile.bbox
+            )
+        except ImportSourceError as error:
+            faults.add(str(error))
+    else:
+        faults.add(f"{ELEVATION_FILE} is missing in {source}")
     faults.raise_as(ImportSourceError, "The extract cannot be imported")
     return files
 
@@ -151,7 +164,7 @@ def _in_degrees(frame: gpd.GeoDataFrame) -> bool:
     return frame.crs is not None and frame.crs.equals(pyproj.CRS.from_epsg(4326), ignore_axis_order=True)
 
 
-def _write_network(writer: CityFolderWriter, files: Mapping[str, Any]) -> None:
+def _write_network(writer: CityFolderWriter, files: Mapping[str, Any]) -> MendedNetwork:
     network = mend_centre_lines(
         files["streets.parquet"], files["street_nodes.parquet"], utm_epsg=writer.profile.utm_epsg
     )
@@ -177,6 +190,7 @@ def _write_network(writer: CityFolderWriter, files: Mapping[str, Any]) -> None:
     writer.write_table(
         "street_nodes", network.nodes, source=source, period=period, licence=LICENCE, steps=network.node_steps
     )
+    return network
 
 
 def _write_areas(writer: CityFolderWriter, files: Mapping[str, Any]) -> None:
@@ -416,5 +430,39 @@ def _write_outlets(writer: CityFolderWriter, licences: pd.DataFrame) -> None:
                 "An occupation code says how a business is licensed, not what it is: a restaurant can be a "
                 "bar at night."
             ),
+        ),
+    )
+
+
+def _write_drainage(writer: CityFolderWriter, surface: ImportedElevation, network: MendedNetwork) -> None:
+    writer.write_elevation(
+        surface.dem_m,
+        surface.grid,
+        source="Lidar ground points of 2021, read back from the colors of a published map",
+        period="2021",
+        licence=LICENCE,
+        steps=surface.steps,
+        caveats=(
+            "Levels are right to about 0.2 m (read back from colors).",
+            "Levels below -3.05 m and above 3.66 m are cut off: levee tops are higher than shown.",
+            "89 % of the land has a level; the eastern marsh has gaps.",
+            "Canals, culverts and walls are not in it.",
+        ),
+    )
+    ground = Elevation(surface.dem_m, surface.grid, 0, ())
+    placed = place_basins(network.streets, ground, epsg=writer.profile.utm_epsg)
+    writer.write_table(
+        "basins",
+        placed.basins,
+        source="Placed by rule along the streets of the extract: no catch basin of the city was surveyed",
+        period="not of a time",
+        licence=LICENCE,
+        steps=placed.steps,
+        caveats=(
+            (
+                "These are not the City's catch basins. Their number is about right, their places are a "
+                "rule's: nobody can be sent to one of them."
+            ),
+            "Nothing is known of their kind, state, cleanings or 311 requests, and none of it is made up.",
         ),
     )
