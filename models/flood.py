@@ -35,9 +35,9 @@ class FloodGround:
     pond
         (n_basins,) pond that each basin's ground drains to; ``OUT`` (0) where it drains off the surface,
         ``OUTSIDE`` (-1) where there is no ground.
-    low
-        (n_basins,) whether the basin lies below the level at which its pond spills, so that it can empty it.
-        One that does not only takes from the runoff that passes it.
+    home
+        (n_basins,) smallest node that puts the basin under water: it drains that node and those around it, as
+        far as water stands in them. 0 where no pool ever reaches it.
     capacity_m3_s
         (n_basins,) what each takes at most when it is open.
     pump_area
@@ -46,16 +46,30 @@ class FloodGround:
         (n_ponds + 1,) ground of each pond weighted by the share of rain that runs off it.
     by_pond, start
         Basins on the surface by pond: those of pond p are ``by_pond[start[p]:start[p + 1]]``.
+    group, group_start, group_node
+        Basins above their pond that a larger node reaches, by pond and node: the group of each of ``by_pond``
+        (-1 in none), where each pond's groups start, and the node of each group.
     """
 
     ponds: Ponds
     pond: IntArray
-    low: BoolArray
+    home: IntArray
     capacity_m3_s: FloatArray
     pump_area: IntArray
     runoff_m2: FloatArray
     by_pond: IntArray
     start: IntArray
+    group: IntArray
+    group_start: IntArray
+    group_node: IntArray
+
+    @property
+    def low(self) -> BoolArray:
+        """(n_basins,) whether the basin lies below the level at which its pond spills: it can empty it.
+
+        One that does not only takes from the runoff that passes it, and from larger pools that reach it.
+        """
+        return np.asarray((self.home > OUT) & (self.home == self.pond))
 
     @property
     def n_basins(self) -> int:
@@ -74,12 +88,8 @@ class FloodGround:
         The node is 0 where the pond spills off before.
         """
         ponds = self.ponds
-        node = np.arange(ponds.n_ponds + 1)
         level = ponds.bottom_m[: ponds.n_ponds + 1] + DEEP_M
-        climbing = node[1:][level[1:] > ponds.spill_m[1 : ponds.n_ponds + 1]]
-        while len(climbing):
-            node[climbing] = np.maximum(ponds.parent[node[climbing]], OUT)
-            climbing = climbing[(node[climbing] > OUT) & (level[climbing] > ponds.spill_m[node[climbing]])]
+        node = _homes(ponds, np.arange(ponds.n_ponds + 1), level)
         water = np.full(len(node), np.inf)
         there = np.flatnonzero(node > OUT)
         water[there] = ponds.volumes_m3(node[there], level[there]) - self.of_parts_m3[node[there]]
@@ -90,6 +100,26 @@ class FloodGround:
         """(n_nodes,) water that each node's parts hold when full."""
         parts = self.ponds.parts
         return np.where(parts[:, 0] >= 0, self.ponds.volume_m3[parts].sum(axis=1), 0.0)
+
+    def inlets(
+        self, open_share: FloatArray
+    ) -> tuple[IntArray, FloatArray, FloatArray, IntArray, IntArray, IntArray]:
+        """Give what `models.flood_kernel.run_steps` asks about inlets.
+
+        ``start``; m3/s by basin in the order of ``by_pond``, 0 for those that are low; m3/s of all low ones
+        by pond; ``group``, ``group_start`` and ``group_node``.
+        """
+        flow = (open_share * self.capacity_m3_s)[self.by_pond]
+        at_low = np.where(self.low[self.by_pond], flow, 0.0)
+        low = np.bincount(self.pond[self.by_pond], at_low, self.ponds.n_ponds + 1)
+        return (
+            self.start,
+            flow - at_low,
+            low.astype(np.float64),
+            self.group,
+            self.group_start,
+            self.group_node,
+        )
 
     def served_m2(self, pumping: Pumping) -> FloatArray:
         """(n_ponds + 1,) ground of each pond times its basins' mean share of the pumps' allowance.
@@ -214,14 +244,26 @@ def prepare_ground(
     held = (row >= 0) & (row < ponds.label.shape[0]) & (column >= 0) & (column < ponds.label.shape[1])
     pond = np.full(len(row), OUTSIDE, dtype=np.int64)
     pond[held] = ponds.label[row[held], column[held]]
-    level = np.full(len(row), np.inf)
-    level[held] = ponds.dem_m[row[held], column[held]]
-    low = (pond > OUT) & (level < np.append(ponds.spill_m[: ponds.n_ponds + 1], np.nan)[pond])
-    order = np.argsort(pond, kind="stable")
+    home = _homes(ponds, pond, np.where(held, ponds.dem_m[row * held, column * held], np.inf))
+    order = np.lexsort((home, pond))
     order = order[pond[order] > NO_GROUND]
     start = np.searchsorted(pond[order], np.arange(ponds.n_ponds + 2))
+    above = home[order] > pond[order]
+    named, number = np.unique((pond * ponds.n_nodes + home)[order[above]], return_inverse=True)
+    group = np.full(len(order), -1, dtype=np.int64)
+    group[above] = number
     return FloodGround(
-        ponds, pond, low, np.broadcast_to(capacity, row.shape).copy(), area.copy(), runoff_m2, order, start
+        ponds=ponds,
+        pond=pond,
+        home=home,
+        capacity_m3_s=np.broadcast_to(capacity, row.shape).copy(),
+        pump_area=area.copy(),
+        runoff_m2=runoff_m2,
+        by_pond=order,
+        start=start,
+        group=group,
+        group_start=np.searchsorted(named // ponds.n_nodes, np.arange(ponds.n_ponds + 2)),
+        group_node=named % ponds.n_nodes,
     )
 
 
@@ -293,10 +335,6 @@ def _run(ground: FloodGround, storm: Storm, pumping: Pumping, share: FloatArray,
     rain_m = np.zeros(steps)
     falling = storm.rain_mm(step_min) / 1000.0
     rain_m[: len(falling)] = falling
-    flow = (share * ground.capacity_m3_s)[ground.by_pond]
-    low = ground.low[ground.by_pond]
-    at_low: FloatArray = np.where(low, flow, 0.0)
-    low_m3_s = np.bincount(ground.pond[ground.by_pond], at_low, ponds.n_ponds + 1).astype(np.float64)
     deep_node, deep_m3 = ground.deep_at
     peak, was_full, held, deep, drained, spilled, series = kernel.run_steps(
         rain_m,
@@ -304,9 +342,7 @@ def _run(ground: FloodGround, storm: Storm, pumping: Pumping, share: FloatArray,
         step_min * 60.0,
         ground.runoff_m2,
         ground.served_m2(pumping),
-        ground.start,
-        flow - at_low,
-        low_m3_s,
+        *ground.inlets(share),
         ponds.parent,
         ponds.parts,
         ponds.into,
@@ -353,6 +389,17 @@ def _levels_and_tops(ponds: Ponds, full_m: FloatArray, volume_m3: FloatArray) ->
             level[node] = max(level[node], level[outer])
             top[node] = top[outer]
     return level[: ponds.n_ponds + 1], top[: ponds.n_ponds + 1]
+
+
+def _homes(ponds: Ponds, pond: IntArray, level_m: FloatArray) -> IntArray:
+    """(n,) smallest node around each pond that puts a level under water, ``OUT`` where none does."""
+    home = np.maximum(pond, OUT)
+    climbing = np.flatnonzero((home > OUT) & (level_m >= ponds.spill_m[home]))
+    while len(climbing):
+        home[climbing] = np.maximum(ponds.parent[home[climbing]], OUT)
+        at = home[climbing]
+        climbing = climbing[(at > OUT) & (level_m[climbing] >= ponds.spill_m[at])]
+    return home
 
 
 def _runoff_m2(ponds: Ponds, share: FloatArray, faults: Faults) -> FloatArray:

@@ -16,13 +16,76 @@ OUT = 0
 
 
 @njit(cache=True, nogil=True)
-def caught_on_slopes(runoff_m3: float, first: int, end: int, seconds: float, slope_m3_s: FloatArray) -> float:
-    """Take from each basin's even share of a pond's runoff what its inlet can; 0 for those that are low."""
-    share = runoff_m3 / (end - first)
+def catch_on_slopes(  # noqa: PLR0917
+    runoff_m3: float,
+    first: int,
+    end: int,
+    seconds: float,
+    slope_m3_s: FloatArray,
+    group: IntArray,
+    spare_m3: FloatArray,
+) -> float:
+    """Take from each basin's even share of a pond's runoff what its inlet can; 0 for those that are low.
+
+    What is taken is no longer to be had in its group's ``spare_m3``.
+    """
+    share = runoff_m3 / max(end - first, 1)
     caught = 0.0
     for k in range(first, end):
-        caught += min(slope_m3_s[k] * seconds, share)
+        took = min(slope_m3_s[k] * seconds, share)
+        caught += took
+        if group[k] >= 0:
+            spare_m3[group[k]] -= took
     return caught
+
+
+@njit(cache=True, nogil=True)
+def catch(  # noqa: PLR0917
+    rain_m: float,
+    allowed_m: float,
+    step_s: float,
+    runoff_m2: FloatArray,
+    served_m2: FloatArray,
+    start: IntArray,
+    slope_m3_s: FloatArray,
+    low_m3_s: FloatArray,
+    group: IntArray,
+    group_start: IntArray,
+    group_node: IntArray,
+    arriving: FloatArray,
+    low_spare: FloatArray,
+    spare: FloatArray,
+    want: FloatArray,
+    drained: FloatArray,
+) -> float:
+    """Let the inlets take what they can of a step's runoff, within the pumps' allowance.
+
+    ``arriving`` is what they leave, ``low_spare`` and ``spare`` (by group, full on entry) what those under
+    water may still take from what stands, ``want`` the same by node. Adds to ``drained``; returns what was
+    taken.
+    """
+    total = 0.0
+    want[:] = 0.0
+    for pond in range(len(runoff_m2)):
+        comes, allowed = rain_m * runoff_m2[pond], allowed_m * served_m2[pond]
+        caught = 0.0
+        if comes > 0.0:
+            caught = catch_on_slopes(comes, start[pond], start[pond + 1], step_s, slope_m3_s, group, spare)
+            caught = min(caught, allowed)
+        can = min(low_m3_s[pond] * step_s, allowed - caught)
+        at_once = min(can, comes - caught)
+        arriving[pond] = comes - caught - at_once
+        drained[pond] += caught + at_once
+        total += caught + at_once
+        low_spare[pond] = can - at_once
+        want[pond] = low_spare[pond]
+        allowed -= caught + can
+        for g in range(group_start[pond], group_start[pond + 1]):
+            # Differences of sums may fall below zero by rounding.
+            spare[g] = max(min(spare[g], allowed), 0.0)
+            allowed -= spare[g]
+            want[group_node[g]] += spare[g]
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -30,15 +93,15 @@ def drain(want: FloatArray, held: FloatArray, full: BoolArray, parts: IntArray, 
     """Let every pool give what the inlets of its ponds can still take, the top water first.
 
     ``want`` holds what each pond's inlets can take on entry, and is summed over parts here. Once the water
-    over a pass is gone the pools below it are apart, and each pond's inlets spend what is left of the step on
-    their own. ``left`` tells on return which share of the step each pond's inlets had nothing to take.
-    Returns what went.
+    over a pass is gone the pools below it are apart, and the inlets in each spend what is left of the step on
+    their own. ``left`` tells on return for which share of the step the inlets of each node had nothing to
+    take. Returns what went.
     """
     nodes, gone = len(parts), 0.0
     for node in range(1, nodes):
         left[node] = 1.0
         if parts[node, 0] >= 0:
-            want[node] = want[parts[node, 0]] + want[parts[node, 1]]
+            want[node] += want[parts[node, 0]] + want[parts[node, 1]]
     for node in range(nodes - 1, 0, -1):
         wanted = left[node] * want[node]
         if wanted > 0.0:
@@ -125,6 +188,9 @@ def run_steps(  # noqa: C901, PLR0917
     start: IntArray,
     slope_m3_s: FloatArray,
     low_m3_s: FloatArray,
+    group: IntArray,
+    group_start: IntArray,
+    group_node: IntArray,
     parent: IntArray,
     parts: IntArray,
     into: IntArray,
@@ -146,6 +212,10 @@ def run_steps(  # noqa: C901, PLR0917
     held, peak, spilled = np.zeros(nodes), np.zeros(nodes), np.zeros(nodes)
     full, was_full = np.zeros(nodes, dtype=np.bool_), np.zeros(nodes, dtype=np.bool_)
     want, left = np.zeros(nodes), np.ones(nodes)
+    spare, idle, low_spare = np.zeros(len(group_node)), np.zeros(len(group_node)), np.zeros(ponds)
+    for k in range(len(group)):
+        if group[k] >= 0:
+            idle[group[k]] += slope_m3_s[k] * step_s
     above = np.arange(nodes)
     arriving, drained = np.zeros(ponds), np.zeros(ponds)
     deep = np.zeros(ponds, dtype=np.int64)
@@ -155,26 +225,33 @@ def run_steps(  # noqa: C901, PLR0917
     for step in range(steps):
         rain = rain_m[step]
         if rain > 0.0 or wet or len(inflow_m3):
-            for pond in range(ponds):
-                allowed = allowed_m[step] * served_m2[pond]
-                comes = rain * runoff_m2[pond]
-                caught = 0.0
-                if comes > 0.0 and start[pond + 1] > start[pond]:
-                    caught = min(
-                        caught_on_slopes(comes, start[pond], start[pond + 1], step_s, slope_m3_s), allowed
-                    )
-                can = min(low_m3_s[pond] * step_s, allowed - caught)
-                at_once = min(can, comes - caught)
-                arriving[pond] = comes - caught - at_once
-                if len(inflow_m3):
-                    arriving[pond] += inflow_m3[step, pond]
-                want[pond] = can - at_once
-                drained[pond] += caught + at_once
-                drained_all += caught + at_once
+            spare[:] = idle
+            drained_all += catch(
+                rain,
+                allowed_m[step],
+                step_s,
+                runoff_m2,
+                served_m2,
+                start,
+                slope_m3_s,
+                low_m3_s,
+                group,
+                group_start,
+                group_node,
+                arriving,
+                low_spare,
+                spare,
+                want,
+                drained,
+            )
+            if len(inflow_m3):
+                arriving += inflow_m3[step]
             if wet:
                 drained_all += drain(want, held, full, parts, left)
                 for pond in range(1, ponds):
-                    drained[pond] += want[pond] * (1.0 - left[pond])
+                    drained[pond] += low_spare[pond] * (1.0 - left[pond])
+                    for g in range(group_start[pond], group_start[pond + 1]):
+                        drained[pond] += spare[g] * (1.0 - left[group_node[g]])
             out += pour(arriving, held, full, above, parent, parts, into, room_m3, spilled)
             standing = 0.0
             for node in range(1, nodes):

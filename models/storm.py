@@ -163,6 +163,6 @@ class Pumping:
         if area.size and (area.max() >= len(shares) or area.min() < -1):
             raise InvalidInputError(
                 f"The pumping cannot be used: it has shares for {len(shares)} pump areas and the ground "
-                f"names area {int(area.max())} (they are numbered from 0; -1 is no area); give one share for each"
+                f"names area {int(area.max())} (numbered from 0; -1 is no area); give one share for each"
             )
         return np.append(shares, 1.0)[area]
