@@ -1,19 +1,18 @@
 """Changes of a scenario that bring water: a storm, and catch basins that are cleaned before it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar
 
 from typing_extensions import override
 
+from errors import InvalidInputError
 from models.changes import NO_NAMES, Change, is_number
+from models.storm import INCH_MM, SHAPE_WORDS, Pumping, Shape, Storm
 
-MM_PER_INCH = 25.4
-MAX_DEPTH_MM, MAX_DURATION_MIN = 2_000.0, 1_440.0
-SHAPES: Mapping[str, str] = MappingProxyType(
-    {"middle": "heaviest in the middle", "early": "heaviest at the start", "even": "evenly"}
-)
+_OUT = re.compile(r"(?:[^:|]+:(?:100|[1-9]?\d)(?:\|(?!$)|$))*")
+
 MAX_STOPS = 2_000
 """More basins than this make a scenario too long for an address line."""
 
@@ -26,40 +25,55 @@ class RainStorm(Change):
 
     Attributes
     ----------
-    depth_mm, duration_min
-        Rain, and the minutes in which it falls.
-    shape
-        How it is spread over them: one of ``SHAPES``.
+    depth_mm, duration_min, shape
+        Rain, the minutes in which it falls, and how it is spread over them; see `models.storm.Storm`.
     first_hour_mm, later_mm_per_h
-        What pumps take in the first hour, and in each hour after it.
+        What pumps take in the first hour, and in each hour after it; see `models.storm.Pumping`.
+    pumps_out
+        Pump areas whose pumps do not all run, with the percent that stands still: ``Algiers:50|Lakeview:9``.
     """
 
     kind: ClassVar[str] = "rain_storm"
     depth_mm: float
     duration_min: float
-    shape: str = "middle"
-    first_hour_mm: float = MM_PER_INCH
-    later_mm_per_h: float = MM_PER_INCH / 2
+    shape: Shape = "middle"
+    first_hour_mm: float = INCH_MM
+    later_mm_per_h: float = INCH_MM / 2
+    pumps_out: str = ""
+
+    @property
+    def storm(self) -> Storm:
+        """The rain as the flood model takes it."""
+        return Storm(self.depth_mm, self.duration_min, self.shape)
+
+    @property
+    def out(self) -> tuple[tuple[str, int], ...]:
+        """Pump areas with pumps that stand still, and the percent of them."""
+        parts = (part.rpartition(":") for part in self.pumps_out.split("|") if part)
+        return tuple((name, int(percent)) for name, _, percent in parts)
 
     @override
     def sentence(self, names: Mapping[str, str] = NO_NAMES) -> str:
         first, later = _inches(self.first_hour_mm), _inches(self.later_mm_per_h)
+        down = "".join(f"; {percent} % of the pumps of {name} stand still" for name, percent in self.out)
         return (
-            f"It rains {_inches(self.depth_mm)} in {_hours(self.duration_min)}, {SHAPES[self.shape]}; "
-            f"pumps take {first} in the first hour and {later} in each hour after."
+            f"It rains {_inches(self.depth_mm)} in {_hours(self.duration_min)}, {SHAPE_WORDS[self.shape]}; "
+            f"pumps take {first} in the first hour and {later} in each hour after{down}."
         )
 
     @override
     def faults(self) -> list[str]:
+        numbers = (self.depth_mm, self.duration_min, self.first_hour_mm, self.later_mm_per_h)
+        if not all(is_number(value) for value in numbers) or not isinstance(self.pumps_out, str):
+            return ["a storm needs numbers for its rain and its pumps, and text for pumps that stand still"]
         found = []
-        if not (is_number(self.depth_mm) and 0 <= self.depth_mm < MAX_DEPTH_MM):
-            found.append(f"rain must be 0 to {MAX_DEPTH_MM:g} mm")
-        if not (is_number(self.duration_min) and 0 < self.duration_min <= MAX_DURATION_MIN):
-            found.append(f"rain must fall in up to {MAX_DURATION_MIN:g} minutes, above 0")
-        if not isinstance(self.shape, str) or self.shape not in SHAPES:
-            found.append(f"the rain's shape must be one of {', '.join(SHAPES)}")
-        if not all(is_number(v) and 0 <= v < MAX_DEPTH_MM for v in (self.first_hour_mm, self.later_mm_per_h)):
-            found.append(f"pumps must take 0 to {MAX_DEPTH_MM:g} mm an hour")
+        for part in (lambda: self.storm, lambda: Pumping(self.first_hour_mm, self.later_mm_per_h)):
+            try:
+                part()
+            except InvalidInputError as error:
+                found.append(str(error))
+        if not _OUT.fullmatch(self.pumps_out):
+            found.append("pumps that stand still must be given as area:percent|area:percent")
         return found
 
 
@@ -94,7 +108,7 @@ class CleanBasins(Change):
 
 
 def _inches(depth_mm: float) -> str:
-    inches = f"{depth_mm / MM_PER_INCH:.2f}".rstrip("0").rstrip(".")
+    inches = f"{depth_mm / INCH_MM:.2f}".rstrip("0").rstrip(".")
     return f"{inches} inch{'' if inches == '1' else 'es'}"
 
 

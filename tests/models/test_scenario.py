@@ -167,10 +167,14 @@ def test_sentences_name_the_posts() -> None:
         ([{"kind": "lose_units", "units": 0}], "one or more"),
         ([{"kind": "set_units", "units": 3}, {"kind": "set_units", "units": 4}], "same thing"),
         ([{"kind": "set_order", "post_ids": ["A", "A"]}], "each post once"),
-        ([{"kind": "rain_storm", "depth_mm": -1, "duration_min": 60}], "rain must be 0"),
-        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 0}], "above 0"),
-        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "shape": "late"}], "shape must be one"),
-        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "later_mm_per_h": -2}], "pumps must"),
+        ([{"kind": "rain_storm", "depth_mm": -1, "duration_min": 60}], "zero or more"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 0}], "more than no time"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "shape": "late"}], "no shape 'late'"),
+        ([{"kind": "rain_storm", "depth_mm": 1016, "duration_min": 60}], "40.0 inches is more than"),
+        ([{"kind": "rain_storm", "depth_mm": "90", "duration_min": 60}], "needs numbers"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "pumps_out": "A:101"}], "area:percent"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "pumps_out": "A"}], "area:percent"),
+        ([{"kind": "rain_storm", "depth_mm": 90, "duration_min": 60, "later_mm_per_h": -2}], "zero or more"),
         ([{"kind": "clean_basins", "stops": ["A", "A"]}], "names each once"),
         ([{"kind": "clean_basins", "stops": [7]}], "names each once"),
         ([{"kind": "clean_basins", "stops": [f"B{n}" for n in range(2001)]}], "up to 2,000"),
@@ -239,8 +243,11 @@ def test_a_storm_and_cleaned_basins_are_said_and_fit_into_an_address() -> None:
     )
     assert cleaned == "2,000 catch basins are cleaned before the storm."
     assert Scenario.from_text(scenario.to_text()) == scenario
-    early = Scenario("x", (RainStorm(25.4, 90, "early"), CleanBasins(("A",))))
-    assert early.sentences()[0].startswith("It rains 1 inch in 90 minutes, heaviest at the start;")
+    early = Scenario(
+        "x", (RainStorm(25.4, 90, "early", pumps_out="Algiers:50|West End:100"), CleanBasins(("A",)))
+    )
+    assert early.sentences()[0].startswith("It rains 1 inch in 90 minutes, heaviest early;")
+    assert early.sentences()[0].endswith("; 100 % of the pumps of West End stand still.")
     assert early.sentences()[1] == "1 catch basin is cleaned before the storm."
     assert scenario.difference(early)[0] == scenario.changes
     assert early.having(RainStorm(0, 60)).changes == (RainStorm(0, 60), CleanBasins(("A",)))

@@ -1,0 +1,308 @@
+"""Streets under water: how deep, what may still drive there, and the minutes that water costs ambulances.
+
+A street is as deep as its deepest place, since a unit must pass it. Water of 0.30 m or more shuts a street;
+in water from 0.15 m speed is at most the safe speed of Pregnolato, Ford, Wilkinson and Dawson (2017, "The
+impact of flooding on road transport: A depth-disruption function", Transportation Research Part D 55:67-81),
+
+    v(w) = 0.0009 w^2 - 0.5529 w + 86.9448   km/h, w in mm up to 300
+
+which is fitted to cars. The siren and the hour of the week multiply what is left, as on dry streets.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from errors import Faults, InvalidInputError
+from geo.drainage_edges import Grid
+from geo.drainage_hierarchy import OUT
+from geo.drainage_ponds import Ponds
+from geo.network import RoadNetwork
+from geo.travel_time import nearest_times
+from models.coverage import Demand, drive_seconds
+from models.flood_harm import CLOSED_M, EVERY_M, SLOW_M, Items, StreetSamples
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+RAISED_CLASSES = ("motorway", "motorway_link")
+"""Freeways and ramps count as dry: the surface shows the ground below them, not their decks."""
+
+CUT_OFF_MIN = 30.0
+"""Minutes that a call counts which nobody can drive to, and at most for any other: an assumption."""
+
+PER_CALLS = 1_000
+
+
+@dataclass(frozen=True, eq=False)
+class StreetCells:
+    """Cells of a grid along the streets: the same for every surface on that grid.
+
+    Attributes
+    ----------
+    edge, row, column, length_m
+        (n,) street, cell, and metres of street that each place stands for; places off the grid are left out.
+    n_edges
+        Streets of the network.
+    """
+
+    edge: IntArray
+    row: IntArray
+    column: IntArray
+    length_m: FloatArray
+    n_edges: int
+
+    def on(self, ponds: Ponds) -> StreetSamples:
+        """Lay the places on a surface."""
+        return StreetSamples(
+            self.edge,
+            ponds.label[self.row, self.column].astype(np.int64),
+            ponds.dem_m[self.row, self.column],
+            self.length_m,
+            self.n_edges,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class StreetDepth:
+    """How deep the streets are.
+
+    Attributes
+    ----------
+    depth_m
+        (n_edges,) depth at the deepest place of each, zero where dry.
+    pond, ground_m
+        (n_edges,) the pond over that place and its ground; ``OUT`` and NaN for streets that are dry.
+    """
+
+    depth_m: FloatArray
+    pond: IntArray
+    ground_m: FloatArray
+
+
+def street_cells(network: RoadNetwork, grid: Grid, *, every_m: float = EVERY_M) -> StreetCells:
+    """Find the cells along each street, a place every ``every_m``; freeways and their ramps have none.
+
+    Raises
+    ------
+    InvalidInputError
+        If network and grid are measured in different systems.
+    """
+    if grid.epsg != network.epsg:
+        raise InvalidInputError(
+            f"The streets are measured in EPSG:{network.epsg} and the surface in EPSG:{grid.epsg}; "
+            "import the surface anew"
+        )
+    raised = [at for at, name in enumerate(network.classes) if name in RAISED_CLASSES]
+    on_ground = np.flatnonzero(~np.isin(network.edge_class, raised))
+    lines = network.lines_m[on_ground]
+    length = shapely.length(lines)
+    count = np.maximum(np.ceil(length / every_m), 1).astype(np.int64)
+    street = np.repeat(np.arange(len(on_ground)), count)
+    number = np.arange(len(street)) - np.repeat(np.cumsum(count) - count, count)
+    piece_m = (length / count)[street]
+    points = shapely.line_interpolate_point(lines[street], (number + 0.5) * piece_m)
+    row, column, held = grid.cells_of(shapely.get_x(points), shapely.get_y(points))
+    return StreetCells(on_ground[street][held], row[held], column[held], piece_m[held], network.n_edges)
+
+
+def street_depth(samples: StreetSamples, level_m: FloatArray) -> StreetDepth:
+    """Find the deepest place of each street.
+
+    Parameters
+    ----------
+    samples
+        Places along the streets, each street's together.
+    level_m
+        (n_ponds + 1,) level over each pond, as in `models.flood.Flood.level_m`.
+    """
+    n = samples.n_edges
+    depth, pond, ground = np.zeros(n), np.full(n, OUT, dtype=np.int64), np.full(n, np.nan)
+    here = np.append(level_m, -np.inf)[samples.pond] - samples.ground_m
+    # The deepest place of a street comes last of its places.
+    wet = np.flatnonzero(here > 0)
+    order = wet[np.lexsort((here[wet], samples.edge[wet]))]
+    last = order[np.flatnonzero(np.diff(samples.edge[order], append=-1))]
+    edge = samples.edge[last]
+    depth[edge], pond[edge], ground[edge] = here[last], samples.pond[last], samples.ground_m[last]
+    return StreetDepth(depth, pond, ground)
+
+
+def safe_speed_kph(depth_m: npt.ArrayLike) -> FloatArray:
+    """Speed at which a car is still under control in water so deep, up to 0.30 m (Pregnolato et al. 2017)."""
+    mm = np.clip(np.asarray(depth_m, dtype=np.float64), 0.0, CLOSED_M) * 1000
+    return np.asarray(0.0009 * mm**2 - 0.5529 * mm + 86.9448)
+
+
+def water_on_roads(
+    depth_m: FloatArray,
+    speed_kph: FloatArray,
+    *,
+    slow_depth_m: float = SLOW_M,
+    closed_depth_m: float = CLOSED_M,
+) -> tuple[BoolArray, FloatArray]:
+    """Say which streets water shuts, and what it leaves of the speed on the others.
+
+    Parameters
+    ----------
+    depth_m, speed_kph
+        (n_edges,) depth of the water, and the street's own speed.
+    slow_depth_m, closed_depth_m
+        Depths at which streets become slower and are shut, metres.
+
+    Returns
+    -------
+    closed, speed_factor
+        (n_edges,)
+
+    Raises
+    ------
+    InvalidInputError
+        If the depths are not in order, or the second is beyond what the speeds are known for.
+    """
+    faults = Faults()
+    faults.check(0 < slow_depth_m <= closed_depth_m, "streets must slow down before they are shut")
+    faults.check(closed_depth_m <= CLOSED_M, f"streets must be shut from {CLOSED_M:g} m of water")
+    faults.raise_as(InvalidInputError, "Water on the streets cannot be judged")
+    closed = depth_m >= closed_depth_m
+    slow = (depth_m >= slow_depth_m) & ~closed
+    factor = np.ones(len(depth_m))
+    factor[slow] = np.minimum(1.0, safe_speed_kph(depth_m[slow]) / speed_kph[slow])
+    return closed, factor
+
+
+@dataclass(frozen=True, eq=False)
+class Drives:
+    """The drives that water may slow: staffed posts, places of calls, and the roads when they are dry.
+
+    Attributes
+    ----------
+    network
+        The roads.
+    post_node, post_s
+        (n_posts,) node of each staffed post, and seconds from the post to it.
+    demand
+        Places of calls.
+    access_kph
+        Speed from a corner to the door.
+    closed, no_through, speed_factor
+        Roads as they are without the storm, siren and hour of the week in the factor.
+    slow_depth_m, closed_depth_m
+        Depths at which water slows and shuts a street.
+    """
+
+    network: RoadNetwork
+    post_node: IntArray
+    post_s: FloatArray
+    demand: Demand
+    access_kph: float
+    closed: BoolArray
+    no_through: BoolArray
+    speed_factor: FloatArray
+    slow_depth_m: float = SLOW_M
+    closed_depth_m: float = CLOSED_M
+
+    def under(self, depth_m: FloatArray) -> "DriveTimes":
+        """Drive to every call with (n_edges,) water on the streets."""
+        closed, factor = water_on_roads(
+            depth_m,
+            self.network.speed_kph,
+            slow_depth_m=self.slow_depth_m,
+            closed_depth_m=self.closed_depth_m,
+        )
+        field_s = nearest_times(
+            self.network,
+            self.post_node,
+            offset_s=self.post_s,
+            closed=self.closed | closed,
+            no_through=self.no_through,
+            speed_factor=self.speed_factor * factor,
+        )
+        minutes = drive_seconds(field_s, self.demand, access_kph=self.access_kph) / 60
+        share = self.demand.weight / self.demand.total
+        return DriveTimes(
+            mean_min=float(np.minimum(minutes, CUT_OFF_MIN) @ share),
+            cut_off=float(share[~np.isfinite(minutes)].sum()),
+        )
+
+
+@dataclass(frozen=True)
+class DriveTimes:
+    """Minutes from the nearest post, every unit free: the mean over calls, and the share cut off."""
+
+    mean_min: float
+    cut_off: float
+
+
+@dataclass(frozen=True, eq=False)
+class PoolMinutes:
+    """What each pool costs ambulances.
+
+    Attributes
+    ----------
+    pool
+        (n,) the pools that have water on streets, the costliest first.
+    minutes
+        (n,) minutes per 1,000 calls that would be given back if its streets alone were dry.
+    streets
+        (n,) streets that it shuts or slows.
+    all_minutes
+        Minutes per 1,000 calls that all water together costs. It is not the sum: a way around one pool may
+        lead through another.
+    """
+
+    pool: IntArray
+    minutes: FloatArray
+    streets: IntArray
+    all_minutes: float
+
+
+def pool_minutes(drives: Drives, depth_m: FloatArray, pool_of_edge: IntArray) -> PoolMinutes:
+    """Dry each pool's streets alone, and drive again: one merged field a pool.
+
+    Parameters
+    ----------
+    drives
+        The drives.
+    depth_m
+        (n_edges,) depth of the water.
+    pool_of_edge
+        (n_edges,) pool over each street's deepest place.
+    """
+    wet = depth_m >= drives.slow_depth_m
+    flooded = drives.under(depth_m).mean_min
+    dry = drives.under(np.zeros_like(depth_m)).mean_min
+    pools, streets = np.unique(pool_of_edge[wet], return_counts=True)
+    alone = [drives.under(np.where(pool_of_edge == pool, 0.0, depth_m)).mean_min for pool in pools]
+    minutes = PER_CALLS * (flooded - np.array(alone, dtype=np.float64))
+    order = np.argsort(-minutes, kind="stable")
+    return PoolMinutes(pools[order], minutes[order], streets[order], PER_CALLS * (flooded - dry))
+
+
+def minute_items(
+    costs: PoolMinutes, streets: StreetDepth, pool_of_edge: IntArray, *, slow_depth_m: float = SLOW_M
+) -> Items:
+    """Lay each pool's minutes on the streets it floods, in equal parts, so that a list can be made for them.
+
+    A street gives its part back once the water at its deepest place is lower than what slows ambulances: the
+    steps of a pool add up to what drying all of its streets gives back, and what lies between is shared out.
+    Pools that cost no time have no items.
+    """
+    at = np.full(int(max(pool_of_edge.max(initial=0), costs.pool.max(initial=0))) + 1, -1)
+    at[costs.pool] = np.arange(len(costs.pool))
+    number = at[pool_of_edge]
+    edge = np.flatnonzero((streets.depth_m >= slow_depth_m) & (number >= 0))
+    number = number[edge]
+    each = np.maximum(costs.minutes, 0.0)[number] / costs.streets[number]
+    kept = each > 0
+    edge = edge[kept]
+    return Items(
+        streets.pond[edge],
+        streets.ground_m[edge] + slow_depth_m,
+        each[kept],
+        "minutes of ambulances",
+        f"minutes per {PER_CALLS:,} calls",
+    )
