@@ -103,8 +103,8 @@ def import_elevation(
             raise AssertionError
         dem, grid = _warped(raw, target), target
         steps.append(
-            f"It came in {raw.crs.name} and was brought to EPSG:{epsg}, cells of {grid.cell_m:g} m, by straight "
-            "lines between its cells (bilinear), and cut to the city."
+            f"It came in {raw.crs.name} and was brought to EPSG:{epsg}, cells of {grid.cell_m:g} m, by "
+            "straight lines between its cells (bilinear), and cut to the city."
         )
     faults.check(not np.isnan(dem).all(), "no cell has ground in the city: all are marked as no data")
     faults.raise_as(ImportSourceError, headline)

@@ -20,8 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 SPACING_M = 100.0
-"""Longest run of kerb to one basin, about 330 feet. Assumption: with it New Orleans' streets get about as many
-basins as the city is said to have, 65,000 to 80,000."""
+"""Longest run of kerb to one basin, about 330 feet. Assumption: with it New Orleans' streets get about as
+many basins as the city is said to have, 65,000 to 80,000."""
 
 LEAST_RUN_M = 15.0
 """Shorter pieces of street are parts of a crossing."""

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from data.schemas import TABLES
+from data.schemas_drainage import DRAINAGE_TABLES
 from tests.data.small_city import small_tables, write_city
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "data.py")
@@ -37,6 +38,8 @@ def test_each_table_shows_its_account_and_the_city_what_it_lacks(page: AppTest, 
         "Shifts",
         "Districts",
         "Alcohol outlets",
+        *(table.title for table in DRAINAGE_TABLES),
+        "Ground elevation",
     }
     page.selectbox(key="data.table").select("calls").run()
     assert not page.exception
