@@ -11,12 +11,15 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from errors import Faults, InvalidInputError
 from geo.drainage_edges import Edge, FloatArray, IntArray
 from geo.drainage_error import LEAST_DRAWS, ElevationError, drawn_surfaces
 from geo.drainage_hierarchy import nest_bowls
 from geo.drainage_ponds import significant_ponds
+from models.basin_state import Estimate, State
 from models.flood import Flood, FloodGround, prepare_ground, run_storm
 from models.storm import Pumping, Storm
 
@@ -30,6 +33,7 @@ PARTS = (5, 20, 50)
 """Draws after which a first result is handed over."""
 
 INTERVAL = 0.9
+LEAST_CHANCE = 1e-6
 
 Figures = Mapping[str, float]
 NO_FIGURES: Figures = MappingProxyType({})
@@ -158,26 +162,37 @@ def sign_holds(values: npt.ArrayLike, *, share: float = 0.9) -> bool:
 
 
 def draw_states(
-    chance: Mapping[str, FloatArray], *, blocked: float, broken: float
+    chance: Mapping[State, Estimate], *, blocked: float, broken: float
 ) -> Callable[[np.random.Generator], tuple[FloatArray, FloatArray]]:
     """Draw basins: clogged, broken, line blocked, and whether a crew gets at them, each by its chance.
+
+    How common a state is in the city is known with an error that all basins share, so the chances of one draw
+    are high or low together: on the log odds each lies as far within its 90 % interval as the others. Given
+    these, basins are drawn one by one.
 
     Parameters
     ----------
     chance
-        (n_basins,) chances of "clogged", "broken", "line blocked", "not found" and "car parked".
+        (n_basins,) chance of each state with its interval, as in `models.basin_inputs.BasinStates`.
     blocked, broken
         Share of the opening that a clogged and a broken basin lose.
 
     Returns
     -------
     draw
-        Gives (n_basins,) open shares as they are, and after a crew has been there. Their means over many
-        draws are those of `models.basin_inputs.BasinStates`, but for basins both not found and under a car.
+        Gives (n_basins,) open shares as they are, and after a crew has been there: clean, unless it is not
+        found or under a car.
     """
+    odds = {}
+    for state, known in chance.items():
+        low, high = (logit(np.clip(end, LEAST_CHANCE, 1 - LEAST_CHANCE)) for end in (known.low, known.high))
+        odds[state] = (low + high) / 2, (high - low) / (2 * norm.ppf((1 + INTERVAL) / 2))
 
     def draw(random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        is_so = {name: random.random(len(values)) < values for name, values in chance.items()}
+        is_so = {}
+        for state, (middle, spread) in odds.items():
+            drawn = expit(middle + random.standard_normal() * spread)
+            is_so[state] = random.random(len(drawn)) < drawn
         passable = ~is_so["line blocked"] * (1 - is_so["broken"] * broken)
         missed = is_so["not found"] | is_so["car parked"]
         found = passable * (1 - is_so["clogged"] * blocked)

@@ -1,12 +1,7 @@
 """Streets under water: how deep, what may still drive there, and the minutes that water costs ambulances.
 
-A street is as deep as its deepest place, since a unit must pass it. Water of 0.30 m or more shuts a street;
-in water from 0.15 m speed is at most the safe speed of Pregnolato, Ford, Wilkinson and Dawson (2017, "The
-impact of flooding on road transport: A depth-disruption function", Transportation Research Part D 55:67-81),
-
-    v(w) = 0.0009 w^2 - 0.5529 w + 86.9448   km/h, w in mm up to 300
-
-which is fitted to cars. The siren and the hour of the week multiply what is left, as on dry streets.
+A street is as deep as its deepest place, since a unit must pass it. From one depth on it is slower, from
+another it is shut; the city's profile says both, with their source.
 """
 
 from dataclasses import dataclass
@@ -16,6 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from errors import Faults, InvalidInputError
+from geo import crs
 from geo.drainage_edges import Grid
 from geo.drainage_hierarchy import OUT
 from geo.drainage_ponds import Ponds
@@ -84,18 +80,7 @@ class StreetDepth:
 
 
 def street_cells(network: RoadNetwork, grid: Grid, *, every_m: float = EVERY_M) -> StreetCells:
-    """Find the cells along each street, a place every ``every_m``; freeways and their ramps have none.
-
-    Raises
-    ------
-    InvalidInputError
-        If network and grid are measured in different systems.
-    """
-    if grid.epsg != network.epsg:
-        raise InvalidInputError(
-            f"The streets are measured in EPSG:{network.epsg} and the surface in EPSG:{grid.epsg}; "
-            "import the surface anew"
-        )
+    """Find the cells along each street, a place every ``every_m``; freeways and their ramps have none."""
     raised = [at for at, name in enumerate(network.classes) if name in RAISED_CLASSES]
     on_ground = np.flatnonzero(~np.isin(network.edge_class, raised))
     lines = network.lines_m[on_ground]
@@ -105,7 +90,9 @@ def street_cells(network: RoadNetwork, grid: Grid, *, every_m: float = EVERY_M) 
     number = np.arange(len(street)) - np.repeat(np.cumsum(count) - count, count)
     piece_m = (length / count)[street]
     points = shapely.line_interpolate_point(lines[street], (number + 0.5) * piece_m)
-    row, column, held = grid.cells_of(shapely.get_x(points), shapely.get_y(points))
+    # A network's own zone counts from WGS 84, a city's surface may count from another datum.
+    places = crs.to_degrees(shapely.get_x(points), shapely.get_y(points), network.epsg)
+    row, column, held = grid.cells_of(*crs.to_metres(*places, grid.epsg))
     return StreetCells(on_ground[street][held], row[held], column[held], piece_m[held], network.n_edges)
 
 
@@ -131,47 +118,32 @@ def street_depth(samples: StreetSamples, level_m: FloatArray) -> StreetDepth:
     return StreetDepth(depth, pond, ground)
 
 
-def safe_speed_kph(depth_m: npt.ArrayLike) -> FloatArray:
-    """Speed at which a car is still under control in water so deep, up to 0.30 m (Pregnolato et al. 2017)."""
-    mm = np.clip(np.asarray(depth_m, dtype=np.float64), 0.0, CLOSED_M) * 1000
-    return np.asarray(0.0009 * mm**2 - 0.5529 * mm + 86.9448)
+@dataclass(frozen=True)
+class WaterRules:
+    """What water does to a street: slower from one depth on, shut from another.
 
-
-def water_on_roads(
-    depth_m: FloatArray,
-    speed_kph: FloatArray,
-    *,
-    slow_depth_m: float = SLOW_M,
-    closed_depth_m: float = CLOSED_M,
-) -> tuple[BoolArray, FloatArray]:
-    """Say which streets water shuts, and what it leaves of the speed on the others.
-
-    Parameters
-    ----------
-    depth_m, speed_kph
-        (n_edges,) depth of the water, and the street's own speed.
-    slow_depth_m, closed_depth_m
-        Depths at which streets become slower and are shut, metres.
-
-    Returns
-    -------
-    closed, speed_factor
-        (n_edges,)
-
-    Raises
-    ------
-    InvalidInputError
-        If the depths are not in order, or the second is beyond what the speeds are known for.
+    The usual values follow Pregnolato, Ford, Wilkinson and Dawson (2017, "The impact of flooding on road
+    transport: A depth-disruption function", Transportation Research Part D 55:67-81): a car keeps control up
+    to 0.0009 w^2 - 0.5529 w + 86.9448 km/h in w mm of water, and no road is passed from 300 mm.
     """
-    faults = Faults()
-    faults.check(0 < slow_depth_m <= closed_depth_m, "streets must slow down before they are shut")
-    faults.check(closed_depth_m <= CLOSED_M, f"streets must be shut from {CLOSED_M:g} m of water")
-    faults.raise_as(InvalidInputError, "Water on the streets cannot be judged")
-    closed = depth_m >= closed_depth_m
-    slow = (depth_m >= slow_depth_m) & ~closed
-    factor = np.ones(len(depth_m))
-    factor[slow] = np.minimum(1.0, safe_speed_kph(depth_m[slow]) / speed_kph[slow])
-    return closed, factor
+
+    slow_depth_m: float = SLOW_M
+    slow_factor: float = 0.3
+    closed_depth_m: float = CLOSED_M
+
+    def __post_init__(self) -> None:
+        """Check the figures."""
+        faults = Faults()
+        faults.check(
+            0 < self.slow_depth_m <= self.closed_depth_m, "streets must slow down before they are shut"
+        )
+        faults.check(0 < self.slow_factor <= 1, "slow_factor must be above 0, up to 1")
+        faults.raise_as(InvalidInputError, "Water on the streets cannot be judged")
+
+    def roads(self, depth_m: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """Streets that (n_edges,) water shuts, and what it leaves of the speed on the others."""
+        closed = depth_m >= self.closed_depth_m
+        return closed, np.where((depth_m >= self.slow_depth_m) & ~closed, self.slow_factor, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +162,8 @@ class Drives:
         Speed from a corner to the door.
     closed, no_through, speed_factor
         Roads as they are without the storm, siren and hour of the week in the factor.
-    slow_depth_m, closed_depth_m
-        Depths at which water slows and shuts a street.
+    rules
+        What water does to a street.
     """
 
     network: RoadNetwork
@@ -202,17 +174,11 @@ class Drives:
     closed: BoolArray
     no_through: BoolArray
     speed_factor: FloatArray
-    slow_depth_m: float = SLOW_M
-    closed_depth_m: float = CLOSED_M
+    rules: WaterRules = WaterRules()
 
     def under(self, depth_m: FloatArray) -> "DriveTimes":
         """Drive to every call with (n_edges,) water on the streets."""
-        closed, factor = water_on_roads(
-            depth_m,
-            self.network.speed_kph,
-            slow_depth_m=self.slow_depth_m,
-            closed_depth_m=self.closed_depth_m,
-        )
+        closed, factor = self.rules.roads(depth_m)
         field_s = nearest_times(
             self.network,
             self.post_node,
@@ -272,7 +238,7 @@ def pool_minutes(drives: Drives, depth_m: FloatArray, pool_of_edge: IntArray) ->
     pool_of_edge
         (n_edges,) pool over each street's deepest place.
     """
-    wet = depth_m >= drives.slow_depth_m
+    wet = depth_m >= drives.rules.slow_depth_m
     flooded = drives.under(depth_m).mean_min
     dry = drives.under(np.zeros_like(depth_m)).mean_min
     pools, streets = np.unique(pool_of_edge[wet], return_counts=True)
@@ -283,7 +249,7 @@ def pool_minutes(drives: Drives, depth_m: FloatArray, pool_of_edge: IntArray) ->
 
 
 def minute_items(
-    costs: PoolMinutes, streets: StreetDepth, pool_of_edge: IntArray, *, slow_depth_m: float = SLOW_M
+    costs: PoolMinutes, streets: StreetDepth, pool_of_edge: IntArray, rules: WaterRules
 ) -> Items:
     """Lay each pool's minutes on the streets it floods, in equal parts, so that a list can be made for them.
 
@@ -294,14 +260,14 @@ def minute_items(
     at = np.full(int(max(pool_of_edge.max(initial=0), costs.pool.max(initial=0))) + 1, -1)
     at[costs.pool] = np.arange(len(costs.pool))
     number = at[pool_of_edge]
-    edge = np.flatnonzero((streets.depth_m >= slow_depth_m) & (number >= 0))
+    edge = np.flatnonzero((streets.depth_m >= rules.slow_depth_m) & (number >= 0))
     number = number[edge]
     each = np.maximum(costs.minutes, 0.0)[number] / costs.streets[number]
     kept = each > 0
     edge = edge[kept]
     return Items(
         streets.pond[edge],
-        streets.ground_m[edge] + slow_depth_m,
+        streets.ground_m[edge] + rules.slow_depth_m,
         each[kept],
         "minutes of ambulances",
         f"minutes per {PER_CALLS:,} calls",

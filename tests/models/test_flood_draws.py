@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from errors import InvalidInputError
 from geo.drainage_error import ElevationError, drawn_surfaces
+from models.basin_state import Estimate, State
 from models.flood import run_storm
 from models.flood_draws import (
     Draw,
@@ -22,13 +23,14 @@ from models.storm import Pumping, Storm
 
 FloatArray = npt.NDArray[np.float64]
 NO_PUMPS = Pumping(0.0, 0.0)
-CHANCE = {
+MEAN: dict[State, FloatArray] = {
     "clogged": np.array([0.5, 0.9]),
     "broken": np.array([0.1, 0.2]),
     "line blocked": np.array([0.2, 0.0]),
     "not found": np.array([0.1, 0.0]),
     "car parked": np.array([0.0, 0.3]),
 }
+CHANCE = {state: Estimate(mean, mean, mean) for state, mean in MEAN.items()}
 
 
 def _surface(size: int = 30) -> FloatArray:
@@ -167,12 +169,24 @@ def test_drawn_basins_have_the_expected_shares() -> None:
     as_is, cleaned = (
         np.mean(shares, axis=0) for shares in zip(*(draw(random) for _ in range(5_000)), strict=True)
     )
-    passable = (1 - CHANCE["line blocked"]) * (1 - 0.5 * CHANCE["broken"])
-    missed = CHANCE["not found"] + CHANCE["car parked"]
-    np.testing.assert_allclose(as_is, passable * (1 - 0.8 * CHANCE["clogged"]), atol=0.03)
-    np.testing.assert_allclose(cleaned, passable * (1 - 0.8 * CHANCE["clogged"] * missed), atol=0.03)
+    passable = (1 - MEAN["line blocked"]) * (1 - 0.5 * MEAN["broken"])
+    missed = MEAN["not found"] + MEAN["car parked"]
+    np.testing.assert_allclose(as_is, passable * (1 - 0.8 * MEAN["clogged"]), atol=0.03)
+    np.testing.assert_allclose(cleaned, passable * (1 - 0.8 * MEAN["clogged"] * missed), atol=0.03)
     found, after = draw(np.random.default_rng(6))
     assert (after >= found).all()
+
+
+def test_doubt_about_how_common_a_state_is_is_shared() -> None:
+    """The share of clogged basins among many spreads over the draws as its interval says."""
+    many, none = np.ones(4000), np.zeros(4000)
+    chance = {state: Estimate(none, none, none) for state in MEAN} | {
+        "clogged": Estimate(0.35 * many, 0.16 * many, 0.59 * many)
+    }
+    draw = draw_states(chance, blocked=1.0, broken=1.0)
+    random = np.random.default_rng(2)
+    clogged = 1 - np.array([draw(random)[0].mean() for _ in range(1000)])
+    np.testing.assert_allclose(np.quantile(clogged, [0.05, 0.95]), [0.16, 0.59], atol=0.03)
 
 
 def test_work_can_be_stopped_and_faults_are_said() -> None:
