@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from pages.parts.ground import ground_url, write_ground
 from pages.parts.server import ASSETS, assets_url, deck_url, routes
+from pages.parts.shelf import shelf
 from tests.e2e.apps.tiny_city import TinyCity
 
 
@@ -101,6 +102,20 @@ def test_the_ground_of_a_city_is_served(get: Get, cities: Path) -> None:
     assert "immutable" in answer.headers["cache-control"]
 
 
+def test_what_is_on_the_shelf_is_served_for_ever(get: Get) -> None:
+    packed = get(shelf().put(b"places" * 100))
+    picture = get(shelf().put(b"\x89PNG", media_type="image/png", pack=False))
+
+    assert packed.content == b"places" * 100
+    assert len(packed.body) < 100
+    assert picture.body == b"\x89PNG"
+    assert "content-encoding" not in picture.headers
+    assert picture.headers["content-type"] == "image/png"
+    for answer in (packed, picture):
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize("name", ["new orleans", "new-orleans_2.0", "Nouvelle Orléans"])
 def test_a_city_folder_may_have_any_plain_name(get: Get, cities: Path, name: str) -> None:
     assert get(ground_url(TinyCity(cities / name))).status == 200
@@ -122,6 +137,8 @@ def test_a_city_folder_may_have_any_plain_name(get: Get, cities: Path, name: str
         "/crescent/assets/{key}/city_map.py",
         "/crescent/assets/{key}/..%2Fserver.py",
         "/crescent/assets/{key}/%2e%2e%2fserver.py",
+        "/crescent/made/0123456789abcdef0123456789abcdef",
+        "/crescent/made/..%2Fground",
         "/crescent/",
     ],
 )
