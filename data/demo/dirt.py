@@ -14,7 +14,7 @@ GULF = ((-90.4, -89.4), (28.6, 29.5))
 """Longitudes and latitudes of open sea south of the city."""
 
 
-class _Rows:
+class Rows:
     """Hand out rows that have not been spoilt yet, so that each has exactly one fault."""
 
     def __init__(self, frame: pd.DataFrame, table: str, rng: np.random.Generator) -> None:
@@ -25,6 +25,7 @@ class _Rows:
         self.notes: list[pd.DataFrame] = []
 
     def take(self, kind: str, share: float, fitting: npt.NDArray[np.bool_] | None = None) -> IntArray:
+        """Hand out a share of all rows among those that fit, and note their fault."""
         usable = np.flatnonzero(self._free if fitting is None else self._free & fitting)
         rows = np.sort(
             self._rng.choice(usable, size=min(len(usable), round(share * len(self._frame))), replace=False)
@@ -34,6 +35,7 @@ class _Rows:
         return rows
 
     def note(self, kind: str, rows: IntArray) -> None:
+        """Note the fault of some rows."""
         self.notes.append(pd.DataFrame({"table": self._table, "row": rows, "kind": kind}))
 
 
@@ -64,7 +66,7 @@ def spoil_calls(calls: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataF
     frame = pd.concat([calls, twice], ignore_index=True).iloc[order].reset_index(drop=True)
     repeated = order >= len(calls)
 
-    rows = _Rows(frame, "calls", rng)
+    rows = Rows(frame, "calls", rng)
     rows.note("id used twice", np.flatnonzero(repeated))
     single = ~np.isin(origin[order], again)
 
@@ -91,28 +93,28 @@ def spoil_calls(calls: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataF
         "arrived_at",
     )
     frame.loc[rows.take("agency missing", share["value_missing"], single), "agency"] = None
-    return frame, _listed(rows, frame["call_id"])
+    return frame, listed(rows, frame["call_id"])
 
 
 def spoil_responses(responses: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Spoil some unit responses; returns them and the list of spoilt rows, as `spoil_calls` does."""
     share = read_toml("calls")["dirt"]
     frame = responses.reset_index(drop=True)
-    rows = _Rows(frame, "unit_responses", rng)
+    rows = Rows(frame, "unit_responses", rng)
     arrived = (frame["on_scene_at"] > frame["enroute_at"]).to_numpy(dtype=bool)
     mixed = rows.take("times out of order", share["response_times_out_of_order"], arrived)
     _swap(frame, mixed, "enroute_at", "on_scene_at")
     frame.loc[rows.take("unit missing", share["response_unit_missing"]), "unit_id"] = None
-    return frame, _listed(rows, frame["call_id"])
+    return frame, listed(rows, frame["call_id"])
 
 
 def spoil_shifts(shifts: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Spoil some shifts; returns them and the list of spoilt rows, as `spoil_calls` does."""
     share = read_toml("calls")["dirt"]
     frame = shifts.reset_index(drop=True)
-    rows = _Rows(frame, "shifts", rng)
+    rows = Rows(frame, "shifts", rng)
     _swap(frame, rows.take("times out of order", share["shift_times_out_of_order"]), "starts_at", "ends_at")
-    return frame, _listed(rows, frame["unit_id"])
+    return frame, listed(rows, frame["unit_id"])
 
 
 FIFTY_KM = 0.45
@@ -143,7 +145,7 @@ def spoil_outlets(
     count = read_toml("outlets")["dirt"]
     again = np.sort(rng.choice(np.flatnonzero(~spared), size=count["id used twice"], replace=False))
     frame = pd.concat([outlets, outlets.iloc[again]], ignore_index=True)
-    rows = _Rows(frame, "outlets", rng)
+    rows = Rows(frame, "outlets", rng)
     rows.note("id used twice", np.arange(len(outlets), len(frame)))
     single = np.append(~spared, np.zeros(len(again), dtype=bool))
     single[again] = False
@@ -164,7 +166,7 @@ def spoil_outlets(
     opened = single & frame["opened_on"].notna().to_numpy() & frame["closed_on"].isna().to_numpy()
     early = take("closed before opened", opened)
     frame.loc[early, "closed_on"] = frame.loc[early, "opened_on"] - pd.Timedelta(days=400)
-    return frame, _listed(rows, frame["outlet_id"])
+    return frame, listed(rows, frame["outlet_id"])
 
 
 def _swap(frame: pd.DataFrame, rows: IntArray, one: str, two: str) -> None:
@@ -172,6 +174,7 @@ def _swap(frame: pd.DataFrame, rows: IntArray, one: str, two: str) -> None:
     frame.loc[rows, one], frame.loc[rows, two] = second, first
 
 
-def _listed(rows: _Rows, ids: "pd.Series[Any]") -> pd.DataFrame:
+def listed(rows: Rows, ids: "pd.Series[Any]") -> pd.DataFrame:
+    """List the spoilt rows in their order: ``table, row, kind, record_id``."""
     notes = pd.concat(rows.notes, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
     return notes.assign(record_id=ids.iloc[notes["row"]].to_numpy())

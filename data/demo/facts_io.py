@@ -35,6 +35,12 @@ def read_csv(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
+def evenly(between: Sequence[float], count: int, rng: np.random.Generator) -> FloatArray:
+    """(count,) numbers drawn evenly between two facts."""
+    low, high = between
+    return rng.uniform(low, high, count)
+
+
 def metres(points: Sequence[Sequence[float]]) -> FloatArray:
     """Turn (n, 2) longitudes and latitudes into (n, 2) eastings and northings in metres."""
     degrees = np.asarray(points, dtype=float)

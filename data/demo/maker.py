@@ -1,6 +1,7 @@
 """Make the demo city: a synthetic New Orleans, offline, the same bytes for the same seed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from data.demo import dirt, tables
 from data.demo.ambulances import run_service
 from data.demo.clock import YEAR, make_year
 from data.demo.demand import draw_demand
+from data.demo.drainage import STREAMS as DRAINAGE_STREAMS
+from data.demo.drainage import Drainage, make_drainage
+from data.demo.drainage_ground import Surface
 from data.demo.ground import draw_ground
 from data.demo.outlet_incidents import draw_bookings, draw_outlet_incidents
 from data.demo.outlets import plant_outlets
@@ -22,9 +26,15 @@ from errors import InvalidInputError
 from geo.network import RoadNetwork
 
 CAVEAT = "Not real: a made-up city for trying Crescent out. Draw no conclusion about New Orleans from it."
+OUTSIDE_LEVEES = (
+    "Ground outside the levees (marsh, the land bridge to the Rigolets) has no level and no catch basin."
+)
 LICENCE = "MIT, as Crescent itself"
-STREAMS = ("streets", "demand", "police", "service", "dirt", "outlets")
+STREAMS = ("streets", "demand", "police", "service", "dirt", "outlets", *DRAINAGE_STREAMS)
 """Each part draws from a stream of its own, so that a change in one leaves the others as they are."""
+
+TAKEN_ON = f"{YEAR + 1}-01-01"
+"""The day on which the records are said to have been taken, the first after the year."""
 
 Progress = Callable[[str, float], None]
 
@@ -64,12 +74,8 @@ def _silent(_what: str, _share: float) -> None:
 
 def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
     rng = {name: np.random.default_rng([seed, number]) for number, name in enumerate(STREAMS)}
-
-    def write(name: str, frame: pd.DataFrame, *, steps: tuple[str, ...] = ()) -> None:
-        source = f"Synthetic demo city, seed {seed}"
-        writer.write_table(
-            name, frame, source=source, period=str(YEAR), licence=LICENCE, caveats=(CAVEAT,), steps=steps
-        )
+    origin = _Origin(writer, f"Synthetic demo city, seed {seed}")
+    write = origin.write
 
     tell("Drawing river, lake and neighborhoods", 0.0)
     ground = draw_ground()
@@ -79,27 +85,28 @@ def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
     write("districts", tables.districts_table(hoods))
 
     tell("Laying streets", 0.05)
-    streets, nodes = tables.street_tables(lay_streets(ground, rng["streets"]))
+    laid = lay_streets(ground, rng["streets"])
+    streets, nodes = tables.street_tables(laid)
     posts, hospitals = posts_table(), hospitals_table()
     write("streets", streets)
     write("street_nodes", nodes)
     write("posts", posts)
     write("hospitals", hospitals.drop(columns="weight"))
 
-    tell("Drawing a year of calls", 0.35)
+    tell("Drawing a year of calls", 0.30)
     network = RoadNetwork.from_streets(streets, nodes, writer.profile.speeds)
     year = make_year(writer.profile.timezone)
     demand = draw_demand(network, hoods, year, rng["demand"])
     is_ems = (demand.calls["agency"] == "EMS").to_numpy(dtype=bool)
     police = police_calls(demand.calls.loc[~is_ems].reset_index(drop=True), year, rng["police"])
 
-    tell("Sending ambulances", 0.45)
+    tell("Sending ambulances", 0.40)
     ems = demand.calls.loc[is_ems].reset_index(drop=True)
     service = run_service(
         ems, network=network, hoods=hoods, posts=posts, hospitals=hospitals, year=year, rng=rng["service"]
     )
 
-    tell("Opening bars", 0.75)
+    tell("Opening bars", 0.65)
     rules = writer.profile.outlets
     if rules is None:  # pragma: no cover - the profile that comes with Crescent has the section
         raise AssertionError
@@ -108,7 +115,11 @@ def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
     at_outlets, at_outlets_truth = draw_outlet_incidents(outlets, hoods, rules, year, rng["outlets"])
     booked, booked_truth = draw_bookings(rules.booking_places, year, rng["outlets"])
 
-    tell("Spoiling a few rows, as in real records", 0.80)
+    tell("Raising levees, placing catch basins", 0.70)
+    drainage = make_drainage(laid, ground=ground, hoods=hoods, timezone=year.timezone, rng=rng)
+    origin.write_surface(drainage.surface)
+
+    tell("Spoiling a few rows, as in real records", 0.85)
     calls = pd.concat([service.calls, police], ignore_index=True)
     calls = calls.sort_values(["opened_at", "call_id"], kind="stable", ignore_index=True)
     notes = []
@@ -121,12 +132,13 @@ def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
         "outlets": dirt.spoil_outlets(outlets.table, spared, rng["outlets"]),
     }.items():
         notes.append(listed)
-        said = f"{len(listed):,} of {len(spoilt):,} rows were spoilt on purpose; truth/dirty_rows lists them."
-        write(name, spoilt, steps=(said,))
+        write(name, spoilt, steps=(_said(spoilt, listed),))
+    notes += origin.write_drainage(drainage)
 
-    tell("Writing down what was planted", 0.90)
+    tell("Writing down what was planted", 0.94)
     planted = {
         **service.truth,
+        **drainage.truth,
         "rates": demand.rates,
         "hot_spots": demand.hot_spots,
         "dirty_rows": pd.concat(notes, ignore_index=True),
@@ -142,6 +154,57 @@ def _fill(writer: CityFolderWriter, seed: int, tell: Progress) -> None:
     }
     for name, frame in planted.items():
         writer.write_truth(name, frame)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Writes tables that all have one source."""
+
+    writer: CityFolderWriter
+    source: str
+
+    def write(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        *,
+        steps: tuple[str, ...] = (),
+        period: str = str(YEAR),
+        retrieved: str | None = None,
+    ) -> None:
+        self.writer.write_table(
+            name,
+            frame,
+            source=self.source,
+            period=period,
+            licence=LICENCE,
+            retrieved=retrieved,
+            caveats=(CAVEAT,),
+            steps=steps,
+        )
+
+    def write_surface(self, surface: Surface) -> None:
+        self.writer.write_elevation(
+            surface.dem_m,
+            surface.grid,
+            source=self.source,
+            period=str(YEAR),
+            licence=LICENCE,
+            caveats=(CAVEAT, OUTSIDE_LEVEES),
+        )
+
+    def write_drainage(self, drainage: Drainage) -> list[pd.DataFrame]:
+        """Write the drainage's tables; gives the lists of their spoilt rows."""
+        notes = []
+        for name, (frame, listed) in drainage.tables.items():
+            steps = () if listed is None else (_said(frame, listed),)
+            self.write(name, frame, steps=steps, period=f"{YEAR - 1} to {YEAR}", retrieved=TAKEN_ON)
+            notes += [] if listed is None else [listed]
+        return notes
+
+
+def _said(spoilt: pd.DataFrame, listed: pd.DataFrame) -> str:
+    return f"{len(listed):,} of {len(spoilt):,} rows were spoilt on purpose; truth/dirty_rows lists them."
 
 
 def _merge(

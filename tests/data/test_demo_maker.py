@@ -37,10 +37,10 @@ def test_another_seed_makes_another_city(demo_city_dir: Path, tmp_path: Path) ->
     make_demo(tmp_path / "other", seed=8)
     one, other = digests(demo_city_dir), digests(tmp_path / "other")
     assert one.keys() == other.keys()
-    for name in ("streets", "street_nodes", "calls", "unit_responses", "outlets"):
+    for name in ("streets", "street_nodes", "calls", "unit_responses", "outlets", "basins", "rainfall"):
         assert one[f"tables/{name}.parquet"] != other[f"tables/{name}.parquet"]
     # The ground is drawn by hand: no seed moves the river.
-    for name in ("water", "neighborhoods", "posts", "hospitals"):
+    for name in ("water", "neighborhoods", "posts", "hospitals", "pump_areas"):
         assert one[f"tables/{name}.parquet"] == other[f"tables/{name}.parquet"]
     city = City.open(tmp_path / "other")
     assert 15_000 <= len(city.table("street_nodes")) <= 20_000
@@ -57,13 +57,23 @@ def test_every_table_says_that_it_is_synthetic(demo_city_dir: Path) -> None:
         assert source.source == "Synthetic demo city, seed 7"
         assert any("Not real" in caveat for caveat in source.caveats)
     expected = {"streets", "street_nodes", "calls", "unit_responses", "shifts", "posts", "hospitals"}
-    assert set(city.tables) == expected | {"neighborhoods", "districts", "water", "outlets"}
+    expected |= {"neighborhoods", "districts", "water", "outlets"}
+    expected |= {"pump_areas", "basins", "cleanings", "service_requests", "rainfall", "buildings"}
+    assert set(city.tables) == expected
+    assert city.elevation_source is not None
+    assert city.elevation_source.source == "Synthetic demo city, seed 7"
 
 
 def test_only_the_spoilt_tables_have_a_quarantine(demo_city_dir: Path) -> None:
     city = City.open(demo_city_dir)
     spoilt = {name for name in city.tables if city.account(name).quarantined}
-    assert spoilt == {"calls", "unit_responses", "shifts", "outlets"}
+    assert spoilt == {"calls", "unit_responses", "shifts", "outlets"} | {
+        "basins",
+        "cleanings",
+        "service_requests",
+        "rainfall",
+        "buildings",
+    }
     manifest = json.loads((demo_city_dir / "manifest.json").read_text(encoding="utf-8"))
     for name in spoilt:
         count = city.account(name).quarantined
