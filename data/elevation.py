@@ -145,7 +145,7 @@ def write_geotiff(path: Path, dem_m: npt.ArrayLike, grid: Grid) -> int:
         With every fault of surface and grid.
     """
     import rasterio
-    from rasterio.transform import from_origin
+    from rasterio.transform import Affine
 
     faults = Faults()
     dem = np.asarray(dem_m, dtype=np.float64)
@@ -173,7 +173,7 @@ def write_geotiff(path: Path, dem_m: npt.ArrayLike, grid: Grid) -> int:
         count=1,
         dtype=np.dtype(kind).name,
         crs=f"EPSG:{grid.epsg}",
-        transform=from_origin(grid.west_m, grid.north_m, grid.cell_m, grid.cell_m),
+        transform=Affine(grid.cell_m, 0, grid.west_m, 0, -grid.cell_m, grid.north_m),
         nodata=empty,
         tiled=True,
         compress="deflate",
@@ -203,6 +203,14 @@ def is_upright(transform: "Affine") -> bool:
     turned = bool(transform.b or transform.d)
     square = abs(abs(transform.a) - abs(transform.e)) <= _SQUARE * abs(transform.a)
     return not turned and transform.a > 0 > transform.e and square
+
+
+def corners_of(transform: "Affine", rows: int, columns: int) -> tuple[FloatArray, FloatArray]:
+    """Give the places of a surface's four corners in its own system, (4,) and (4,)."""
+    column, row = np.array([0.0, columns, columns, 0.0]), np.array([0.0, 0.0, rows, rows])
+    x: FloatArray = transform.a * column + transform.b * row + transform.c
+    y: FloatArray = transform.d * column + transform.e * row + transform.f
+    return x, y
 
 
 def levels_of(source: "DatasetReader") -> FloatArray:
@@ -245,7 +253,8 @@ def _check_form(source: "DatasetReader", epsg: int, bbox: Box | None, faults: Fa
 
 def _check_overlap(source: "DatasetReader", crs: pyproj.CRS, bbox: Box, faults: Faults) -> None:
     to_degrees = pyproj.Transformer.from_crs(crs.to_2d(), "EPSG:4326", always_xy=True)
-    west, south, east, north = to_degrees.transform_bounds(*source.bounds)
+    x, y = corners_of(source.transform, source.height, source.width)
+    west, south, east, north = to_degrees.transform_bounds(x.min(), y.min(), x.max(), y.max())
     apart = not np.isfinite([west, south, east, north]).all()
     apart = apart or east < bbox[0] or west > bbox[2] or north < bbox[1] or south > bbox[3]
     faults.check(

@@ -8,7 +8,16 @@ import numpy as np
 import pyproj
 from pyproj.enums import TransformDirection
 
-from data.elevation import FEET_A_METRE, MOST_CELLS, FloatArray, feet_said, is_upright, levels_of, system_of
+from data.elevation import (
+    FEET_A_METRE,
+    MOST_CELLS,
+    FloatArray,
+    corners_of,
+    feet_said,
+    is_upright,
+    levels_of,
+    system_of,
+)
 from data.profile_roads import Box
 from errors import Faults, ImportSourceError
 from geo.drainage_edges import Grid
@@ -136,10 +145,7 @@ def _read(path: Path, unit: Unit | None, faults: Faults) -> _Raw | None:
 
 def _grid_for(raw: _Raw, epsg: int, bbox: Box, cell_m: float | None) -> Grid | None:
     """Find the upright grid over the part of the surface that lies in the city, or None where none does."""
-    rows, columns = raw.dem_m.shape
-    place = raw.transform
-    column, row = np.array([0, columns, columns, 0]), np.array([0, 0, rows, rows])
-    x, y = place.a * column + place.b * row + place.c, place.d * column + place.e * row + place.f
+    x, y = corners_of(raw.transform, *raw.dem_m.shape)
     to_grid = pyproj.Transformer.from_crs(raw.crs, f"EPSG:{epsg}", always_xy=True)
     west, south, east, north = to_grid.transform_bounds(x.min(), y.min(), x.max(), y.max())
     city = pyproj.Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True).transform_bounds(*bbox)
@@ -167,7 +173,7 @@ def _cell_at(raw: _Raw, x: float, y: float, to_grid: pyproj.Transformer) -> floa
 
 
 def _warped(raw: _Raw, grid: Grid) -> FloatArray:
-    from rasterio.transform import from_origin
+    from rasterio.transform import Affine
     from rasterio.warp import Resampling, reproject
 
     dem = np.full(grid.shape, np.nan)
@@ -177,7 +183,7 @@ def _warped(raw: _Raw, grid: Grid) -> FloatArray:
         src_transform=raw.transform,
         src_crs=raw.crs.to_wkt(),
         src_nodata=np.nan,
-        dst_transform=from_origin(grid.west_m, grid.north_m, grid.cell_m, grid.cell_m),
+        dst_transform=Affine(grid.cell_m, 0, grid.west_m, 0, -grid.cell_m, grid.north_m),
         dst_crs=f"EPSG:{grid.epsg}",
         dst_nodata=np.nan,
         resampling=Resampling.bilinear,

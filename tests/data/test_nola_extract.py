@@ -93,7 +93,7 @@ def test_every_missing_torn_and_lacking_file_is_said_at_once(tmp_path: Path) -> 
     with pytest.raises(ImportSourceError) as caught:
         import_nola_extract(tmp_path, tmp_path / "out")
     said = str(caught.value)
-    assert "10 faults" in said
+    assert "11 faults" in said
     for part in (
         "streets.parquet cannot be read",
         "water.geojson cannot be read",
@@ -102,6 +102,7 @@ def test_every_missing_torn_and_lacking_file_is_said_at_once(tmp_path: Path) -> 
         "ems_posts.csv is missing",
         "hospitals.csv is missing",
         "alcohol_outlets_2015.csv is missing",
+        "elevation.tif is missing",
     ):
         assert part in said
     assert not (tmp_path / "out").exists()
