@@ -306,6 +306,7 @@ class CityMap {
       Math.abs(longitude - state.longitude) + Math.abs(latitude - state.latitude) < 1e-7;
     if (still) return;
     this.furniture.settleLegend();
+    this.furniture.tooltip(null);
     this.#target = null;
     this.view.setDeckState(state);
     this.deck.move(this.view);

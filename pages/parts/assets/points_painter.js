@@ -189,13 +189,12 @@ export class PointsPainter {
 function mixed(under, over, alpha) {
   const below = under >>> 24;
   if (!below) return over;
-  const share = alpha / 255;
-  const blend = (shift) => {
-    const low = (under >>> shift) & 255;
-    return Math.round(low + (((over >>> shift) & 255) - low) * share) << shift;
-  };
-  const opaque = Math.round(alpha + below * (1 - share));
-  return ((opaque << 24) | blend(16) | blend(8) | blend(0)) >>> 0;
+  const keep = 255 - alpha;
+  const red = ((under & 255) * keep + (over & 255) * alpha + 127) / 255;
+  const green = (((under >>> 8) & 255) * keep + ((over >>> 8) & 255) * alpha + 127) / 255;
+  const blue = (((under >>> 16) & 255) * keep + ((over >>> 16) & 255) * alpha + 127) / 255;
+  const opaque = alpha + (below * keep + 127) / 255;
+  return ((opaque << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
 const zoomStep = (zoom) => Math.floor((zoom - LEAST_ZOOM) / ZOOM_STEP);
