@@ -46,9 +46,9 @@ class FloodGround:
         (n_ponds + 1,) ground of each pond weighted by the share of rain that runs off it.
     by_pond, start
         Basins on the surface by pond: those of pond p are ``by_pond[start[p]:start[p + 1]]``.
-    group, group_start, group_node
-        Basins above their pond that a larger node reaches, by pond and node: the group of each of ``by_pond``
-        (-1 in none), where each pond's groups start, and the node of each group.
+    group_start, group_first, group_node
+        Basins of one pond with one home are a group: where each pond's groups start, where each group's
+        basins start in ``by_pond``, and the home of each group.
     """
 
     ponds: Ponds
@@ -59,8 +59,8 @@ class FloodGround:
     runoff_m2: FloatArray
     by_pond: IntArray
     start: IntArray
-    group: IntArray
     group_start: IntArray
+    group_first: IntArray
     group_node: IntArray
 
     @property
@@ -101,25 +101,10 @@ class FloodGround:
         parts = self.ponds.parts
         return np.where(parts[:, 0] >= 0, self.ponds.volume_m3[parts].sum(axis=1), 0.0)
 
-    def inlets(
-        self, open_share: FloatArray
-    ) -> tuple[IntArray, FloatArray, FloatArray, IntArray, IntArray, IntArray]:
-        """Give what `models.flood_kernel.run_steps` asks about inlets.
-
-        ``start``; m3/s by basin in the order of ``by_pond``, 0 for those that are low; m3/s of all low ones
-        by pond; ``group``, ``group_start`` and ``group_node``.
-        """
+    def inlets(self, open_share: FloatArray) -> tuple[IntArray, FloatArray, IntArray, IntArray, IntArray]:
+        """Give what `models.flood_kernel.run_steps` asks about inlets: ``start``, m3/s, and the groups."""
         flow = (open_share * self.capacity_m3_s)[self.by_pond]
-        at_low = np.where(self.low[self.by_pond], flow, 0.0)
-        low = np.bincount(self.pond[self.by_pond], at_low, self.ponds.n_ponds + 1)
-        return (
-            self.start,
-            flow - at_low,
-            low.astype(np.float64),
-            self.group,
-            self.group_start,
-            self.group_node,
-        )
+        return self.start, flow, self.group_start, self.group_first, self.group_node
 
     def served_m2(self, pumping: Pumping) -> FloatArray:
         """(n_ponds + 1,) ground of each pond times its basins' mean share of the pumps' allowance.
@@ -248,10 +233,7 @@ def prepare_ground(
     order = np.lexsort((home, pond))
     order = order[pond[order] > NO_GROUND]
     start = np.searchsorted(pond[order], np.arange(ponds.n_ponds + 2))
-    above = home[order] > pond[order]
-    named, number = np.unique((pond * ponds.n_nodes + home)[order[above]], return_inverse=True)
-    group = np.full(len(order), -1, dtype=np.int64)
-    group[above] = number
+    named, group_first = np.unique((pond * ponds.n_nodes + home)[order], return_index=True)
     return FloodGround(
         ponds=ponds,
         pond=pond,
@@ -261,8 +243,8 @@ def prepare_ground(
         runoff_m2=runoff_m2,
         by_pond=order,
         start=start,
-        group=group,
         group_start=np.searchsorted(named // ponds.n_nodes, np.arange(ponds.n_ponds + 2)),
+        group_first=np.append(group_first, len(order)),
         group_node=named % ponds.n_nodes,
     )
 

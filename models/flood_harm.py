@@ -17,8 +17,8 @@ from models.flood import OUTSIDE
 
 EVERY_M = 10.0
 SLOW_M, CLOSED_M = 0.15, 0.30
-"""Depth on a street at which most cars stall and at which most cars float (National Weather Service, "Turn
-Around Don't Drown": six inches reach the bottom of most cars, a foot floats many)."""
+"""Depth on a street that reaches the bottom of most cars and may stall them, and that floats many (FEMA's advice
+to drivers: six inches, a foot)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,27 +16,30 @@ OUT = 0
 
 
 @njit(cache=True, nogil=True)
-def catch_on_slopes(  # noqa: PLR0917
-    runoff_m3: float,
-    first: int,
-    end: int,
-    seconds: float,
-    slope_m3_s: FloatArray,
-    group: IntArray,
-    spare_m3: FloatArray,
-) -> float:
-    """Take from each basin's even share of a pond's runoff what its inlet can; 0 for those that are low.
+def sort_groups(flow_m3_s: FloatArray, group_first: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Sort the inlets of each group by what they take, and add them up from the smallest on."""
+    rising, summed = flow_m3_s.copy(), np.empty(len(flow_m3_s))
+    for g in range(len(group_first) - 1):
+        first, end = group_first[g], group_first[g + 1]
+        rising[first:end].sort()
+        total = 0.0
+        for k in range(first, end):
+            total += rising[k]
+            summed[k] = total
+    return rising, summed
 
-    What is taken is no longer to be had in its group's ``spare_m3``.
-    """
-    share = runoff_m3 / max(end - first, 1)
-    caught = 0.0
-    for k in range(first, end):
-        took = min(slope_m3_s[k] * seconds, share)
-        caught += took
-        if group[k] >= 0:
-            spare_m3[group[k]] -= took
-    return caught
+
+@njit(cache=True, nogil=True)
+def taken_on_slopes(share_m3_s: float, first: int, end: int, rising: FloatArray, summed: FloatArray) -> float:
+    """Sum what the inlets of a group take when each is passed by the same flow, m3/s."""
+    low, high = first, end
+    while low < high:
+        middle = (low + high) >> 1
+        if rising[middle] <= share_m3_s:
+            low = middle + 1
+        else:
+            high = middle
+    return (summed[low - 1] if low > first else 0.0) + (end - low) * share_m3_s
 
 
 @njit(cache=True, nogil=True)
@@ -47,44 +50,53 @@ def catch(  # noqa: PLR0917
     runoff_m2: FloatArray,
     served_m2: FloatArray,
     start: IntArray,
-    slope_m3_s: FloatArray,
-    low_m3_s: FloatArray,
-    group: IntArray,
+    rising: FloatArray,
+    summed: FloatArray,
     group_start: IntArray,
+    group_first: IntArray,
     group_node: IntArray,
     arriving: FloatArray,
-    low_spare: FloatArray,
     spare: FloatArray,
     want: FloatArray,
     drained: FloatArray,
 ) -> float:
     """Let the inlets take what they can of a step's runoff, within the pumps' allowance.
 
-    ``arriving`` is what they leave, ``low_spare`` and ``spare`` (by group, full on entry) what those under
-    water may still take from what stands, ``want`` the same by node. Adds to ``drained``; returns what was
-    taken.
+    ``arriving`` is what they leave, ``spare`` what each group may still take from water that stands over it,
+    and ``want`` the same by node. Adds to ``drained`` by pond; returns what was taken.
     """
     total = 0.0
     want[:] = 0.0
     for pond in range(len(runoff_m2)):
         comes, allowed = rain_m * runoff_m2[pond], allowed_m * served_m2[pond]
-        caught = 0.0
-        if comes > 0.0:
-            caught = catch_on_slopes(comes, start[pond], start[pond + 1], step_s, slope_m3_s, group, spare)
-            caught = min(caught, allowed)
-        can = min(low_m3_s[pond] * step_s, allowed - caught)
+        basins = max(start[pond + 1] - start[pond], 1)
+        caught = low = 0.0
+        for g in range(group_start[pond], group_start[pond + 1]):
+            first, end = group_first[g], group_first[g + 1]
+            spare[g] = summed[end - 1] * step_s
+            if pond > OUT and group_node[g] == pond:
+                low = spare[g]
+            elif comes > 0.0:
+                took = taken_on_slopes(comes / step_s / basins, first, end, rising, summed) * step_s
+                caught += took
+                spare[g] = max(spare[g] - took, 0.0)
+        caught = min(caught, allowed)
+        can = min(low, allowed - caught)
         at_once = min(can, comes - caught)
         arriving[pond] = comes - caught - at_once
         drained[pond] += caught + at_once
         total += caught + at_once
-        low_spare[pond] = can - at_once
-        want[pond] = low_spare[pond]
         allowed -= caught + can
         for g in range(group_start[pond], group_start[pond + 1]):
-            # Differences of sums may fall below zero by rounding.
-            spare[g] = max(min(spare[g], allowed), 0.0)
-            allowed -= spare[g]
-            want[group_node[g]] += spare[g]
+            node = group_node[g]
+            if node == OUT:
+                spare[g] = 0.0
+            elif node == pond:
+                spare[g] = can - at_once
+            else:
+                spare[g] = min(spare[g], allowed)
+                allowed -= spare[g]
+            want[node] += spare[g]
     return total
 
 
@@ -186,10 +198,9 @@ def run_steps(  # noqa: C901, PLR0917
     runoff_m2: FloatArray,
     served_m2: FloatArray,
     start: IntArray,
-    slope_m3_s: FloatArray,
-    low_m3_s: FloatArray,
-    group: IntArray,
+    flow_m3_s: FloatArray,
     group_start: IntArray,
+    group_first: IntArray,
     group_node: IntArray,
     parent: IntArray,
     parts: IntArray,
@@ -212,10 +223,8 @@ def run_steps(  # noqa: C901, PLR0917
     held, peak, spilled = np.zeros(nodes), np.zeros(nodes), np.zeros(nodes)
     full, was_full = np.zeros(nodes, dtype=np.bool_), np.zeros(nodes, dtype=np.bool_)
     want, left = np.zeros(nodes), np.ones(nodes)
-    spare, idle, low_spare = np.zeros(len(group_node)), np.zeros(len(group_node)), np.zeros(ponds)
-    for k in range(len(group)):
-        if group[k] >= 0:
-            idle[group[k]] += slope_m3_s[k] * step_s
+    spare = np.zeros(len(group_node))
+    rising, summed = sort_groups(flow_m3_s, group_first)
     above = np.arange(nodes)
     arriving, drained = np.zeros(ponds), np.zeros(ponds)
     deep = np.zeros(ponds, dtype=np.int64)
@@ -225,7 +234,6 @@ def run_steps(  # noqa: C901, PLR0917
     for step in range(steps):
         rain = rain_m[step]
         if rain > 0.0 or wet or len(inflow_m3):
-            spare[:] = idle
             drained_all += catch(
                 rain,
                 allowed_m[step],
@@ -233,13 +241,12 @@ def run_steps(  # noqa: C901, PLR0917
                 runoff_m2,
                 served_m2,
                 start,
-                slope_m3_s,
-                low_m3_s,
-                group,
+                rising,
+                summed,
                 group_start,
+                group_first,
                 group_node,
                 arriving,
-                low_spare,
                 spare,
                 want,
                 drained,
@@ -249,7 +256,6 @@ def run_steps(  # noqa: C901, PLR0917
             if wet:
                 drained_all += drain(want, held, full, parts, left)
                 for pond in range(1, ponds):
-                    drained[pond] += low_spare[pond] * (1.0 - left[pond])
                     for g in range(group_start[pond], group_start[pond + 1]):
                         drained[pond] += spare[g] * (1.0 - left[group_node[g]])
             out += pour(arriving, held, full, above, parent, parts, into, room_m3, spilled)
