@@ -107,7 +107,8 @@ def check_rows(raw: pd.DataFrame, rule: TableRule, around: Surroundings) -> Chec
     if rule.name == "streets":
         _check_street_ends(frame, around.nodes, reasons)
     if rule.name == "cleanings" and around.basins is not None:
-        reasons.add(frame["basin_id"].notna() & ~frame["basin_id"].isin(around.basins), NO_BASIN)
+        unknown = around.basins.get_indexer(pd.Index(frame["basin_id"])) < 0
+        reasons.add(unknown & frame["basin_id"].notna().to_numpy(dtype=bool), NO_BASIN)
     _check_repeats(frame, rule, reasons)
     accepted = frame.loc[~reasons.any].reset_index(drop=True)
     for column, column_rule in rule.columns.items():

@@ -218,14 +218,14 @@ class City:
         return f"{self.name} has no {ground.TITLE.lower()} ({ground.ELEVATION_FILE}). {ground.LOAD_HINT}"
 
     def off_ground(self, name: str) -> int:
-        """Count the accepted rows of a table of points that stand where the elevation has no ground.
+        """Count the accepted rows of a table that have a place where the elevation has no ground.
 
         They stay in the table: what they are is known, only not how water comes to them.
         """
         if self.elevation is None or not self.has(name):
             return 0
-        rows = self.table(name)
-        return int(np.isnan(self.elevation.levels_at(rows["lon"], rows["lat"])).sum())
+        placed = self.table(name)[["lon", "lat"]].dropna()
+        return int(np.isnan(self.elevation.levels_at(placed["lon"], placed["lat"])).sum())
 
     @cached_property
     def network(self) -> RoadNetwork:
@@ -265,12 +265,19 @@ def _read_elevation(
     )
     if profile is None:
         return None
+    levels_m = None if profile.drainage is None else profile.drainage.levels_m
     try:
-        levels_m = None if profile.drainage is None else profile.drainage.levels_m
-        return ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox, levels_m=levels_m)
+        elevation = ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox, levels_m=levels_m)
     except CityFolderError as error:
         faults.add(str(error))
         return None
+    said = manifest["elevation"]["rows_read"] if listed else elevation.cells
+    faults.check(
+        said == elevation.cells,
+        f"{file.name}: {said:,} cells had ground when it was made, but {elevation.cells:,} have it: cells "
+        "got lost",
+    )
+    return elevation
 
 
 def _read_and_check(

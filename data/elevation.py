@@ -66,6 +66,11 @@ class Elevation:
     holes: int
     words: tuple[str, ...]
 
+    @property
+    def cells(self) -> int:
+        """How many cells have ground."""
+        return int((~np.isnan(self.dem_m)).sum())
+
     def levels_at(self, lon: npt.ArrayLike, lat: npt.ArrayLike) -> FloatArray:
         """Give the level under places in degrees, shape (n,) metres; NaN outside and where no ground is."""
         row, column, held = self.grid.cells_of(*to_metres(lon, lat, self.grid.epsg))

@@ -32,11 +32,14 @@ def overview(city: City) -> pd.DataFrame:
                 "Licence": source.licence,
             }
         )
-    if city.has_elevation:
-        source = city.elevation_source
+    if city.elevation is not None:
+        source, cells = city.elevation_source, city.elevation.cells
         rows.append(
             {
-                "Table": source.title,
+                "Table": f"{source.title} (cells)",
+                "Read": cells,
+                "Accepted": cells,
+                "In quarantine": 0,
                 "Source": source.source,
                 "Period": source.period,
                 "Licence": source.licence,

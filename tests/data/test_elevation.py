@@ -16,6 +16,7 @@ from data.profile import profile_path
 from errors import CityFolderError, InvalidInputError, MissingTableError
 from geo.crs import to_degrees, to_metres
 from geo.drainage_edges import Grid
+from tests.data.drainage_tables import TAKEN, drainage_tables
 from tests.data.small_city import SAID, small_tables
 from tests.data.surfaces import BBOX, CELL_M, EPSG, bowl, cells, small_grid, turned, write_tif
 
@@ -80,6 +81,19 @@ def test_points_off_the_ground_stay_and_are_counted(tmp_path: Path) -> None:
     inside = small_grid(rows, columns).cells_of(*to_metres(calls["lon"], calls["lat"], EPSG))[2]
     assert 0 < city.off_ground("calls") == (~inside).sum() < len(calls)
     assert city.account("calls").quarantined == 0
+
+
+def test_rows_without_a_place_are_not_off_the_ground(tmp_path: Path) -> None:
+    grid = small_grid(60, 60)
+    with CityFolderWriter(
+        tmp_path / "city", profile_path("new-orleans"), maker="test", seed=1, synthetic=True
+    ) as writer:
+        for name, frame in (small_tables() | drainage_tables()).items():
+            writer.write_table(name, frame, **SAID, retrieved=TAKEN)
+        writer.write_elevation(bowl(60, 60), grid, **SAID)
+        city = City.open(writer.finish())
+    assert city.table("cleanings")["lon"].isna().sum() == 2
+    assert city.off_ground("cleanings") == city.off_ground("basins") == 0
 
 
 def test_city_without_ground_says_what_to_load(tmp_path: Path) -> None:
@@ -151,10 +165,13 @@ def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
         read(path)
 
 
-def test_torn_missing_and_unlisted_files_are_said_when_the_city_opens(tmp_path: Path) -> None:
+def test_torn_foreign_missing_and_unlisted_files_are_said_when_the_city_opens(tmp_path: Path) -> None:
     folder = city_with(tmp_path / "city", bowl(), GRID)
     (folder / "elevation.tif").write_bytes(b"torn")
     with pytest.raises(CityFolderError, match=r"elevation.tif cannot be used: the file cannot be read"):
+        City.open(folder)
+    write_tif(folder / "elevation.tif", bowl(20, 20))
+    with pytest.raises(CityFolderError, match=r"1,200 cells had ground .* but 400 have it: cells got lost"):
         City.open(folder)
     (folder / "elevation.tif").unlink()
     with pytest.raises(CityFolderError, match=r"the file elevation.tif is missing"):
