@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data.demo import drainage_dirt as dirt
-from data.demo.drainage_basins import place_basins, plant_states, street_and_kerb_lines
+from data.demo.drainage_basins import Streets, place_basins, plant_states
 from data.demo.drainage_buildings import build_houses
 from data.demo.drainage_ground import Surface, leveed_ground, pump_areas, raise_ground
 from data.demo.drainage_rain import draw_rainfall
@@ -49,11 +49,12 @@ def make_drainage(
 ) -> Drainage:
     """Make the drainage of a city with these streets; ``rng`` has a generator for each of ``STREAMS``."""
     leveed = leveed_ground(ground)
-    surface = raise_ground(ground, leveed, street_and_kerb_lines(laid), rng["surface"])
-    basins = place_basins(laid, surface, ground=ground, hoods=hoods, rng=rng["basins"])
+    streets = Streets(laid)
+    surface = raise_ground(ground, leveed, streets.with_kerbs(), rng["surface"])
+    basins = place_basins(streets, surface, ground=ground, hoods=hoods, rng=rng["basins"])
     planted = plant_states(basins, surface, hoods, rng["filling"])
     history = keep_records(basins, planted, hoods=hoods, timezone=timezone, rng=rng["records"])
-    houses = build_houses(laid, surface, ground=ground, hoods=hoods, rng=rng["houses"])
+    houses = build_houses(streets, surface, ground=ground, hoods=hoods, rng=rng["houses"])
     visited = history.basins["basin_id"].isin(history.cleanings["basin_id"]).to_numpy()
     untrue = history.truth["cleanings"]["false"].to_numpy(dtype=bool)
     chance = rng["drainage dirt"]

@@ -79,28 +79,63 @@ class Planted:
     cluster: BoolArray
 
 
-def straight_streets(laid: Network) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Give the ends (metres) and the numbers of the streets that can have basins, drawn as straight lines."""
-    drained = ~np.isin(laid.road_class.astype(str), NOT_DRAINED)
-    edge = np.flatnonzero(drained)
-    return laid.xy[laid.u[edge]], laid.xy[laid.v[edge]], edge
+class Streets:
+    """The streets that are drained: all but freeways.
 
+    Parameters
+    ----------
+    laid
+        The network.
 
-def street_and_kerb_lines(laid: Network) -> ObjectArray:
-    """Give lines along the middle and both kerbs of every street on the ground, metres."""
-    start, end, _ = straight_streets(laid)
-    length = np.hypot(*(end - start).T)
-    nothing = np.zeros(len(start))
-    lines = []
-    for across in (-1.0, 0.0, 1.0):
-        aside = np.full(len(start), across * float(read_toml("drainage")["basins"]["kerb_m"]["street"]))
-        ends = [beside_street(start, end, along, aside) for along in (nothing, length)]
-        lines.append(np.asarray(shapely.linestrings(np.stack(ends, axis=1))))
-    return np.concatenate(lines)
+    Attributes
+    ----------
+    lines, length_m
+        (n,) lines in metres, and how long they are.
+    start, end
+        (n, 2) their corners.
+    name, road_class
+        (n,) as in the table of streets.
+    """
+
+    def __init__(self, laid: Network) -> None:
+        edge = np.flatnonzero(~np.isin(laid.road_class.astype(str), NOT_DRAINED))
+        self.lines: ObjectArray = laid.lines[edge]
+        self.length_m: FloatArray = shapely.length(self.lines)
+        self.start, self.end = laid.xy[laid.u[edge]], laid.xy[laid.v[edge]]
+        self.name, self.road_class = laid.name[edge], laid.road_class[edge]
+        self._bent = shapely.get_num_coordinates(self.lines) > 2
+
+    @property
+    def avenue(self) -> BoolArray:
+        """(n,) whether it is an avenue."""
+        return np.isin(self.road_class.astype(str), AVENUES)
+
+    def beside(self, of: IntArray, along_m: FloatArray, across_m: FloatArray) -> FloatArray:
+        """(k, 2) points along the streets ``of``, and beside them (to the right where positive)."""
+        xy = beside_street(self.start[of], self.end[of], along_m, across_m)
+        bent = np.flatnonzero(self._bent[of])
+        line, along = self.lines[of[bent]], along_m[bent]
+        there = shapely.line_interpolate_point(line, along)
+        before, after = (
+            shapely.get_coordinates(shapely.line_interpolate_point(line, np.maximum(along + step, 0)))
+            for step in (-1.0, 1.0)
+        )
+        way = after - before
+        way /= np.hypot(way[:, 0], way[:, 1])[:, None]
+        right = np.column_stack([way[:, 1], -way[:, 0]])
+        xy[bent] = shapely.get_coordinates(there) + right * across_m[bent][:, None]
+        return xy
+
+    def with_kerbs(self) -> ObjectArray:
+        """Lines along the middle and both kerbs of every street."""
+        aside = float(read_toml("drainage")["basins"]["kerb_m"]["street"])
+        kerbs = [shapely.offset_curve(self.lines, side * aside) for side in (-1.0, 1.0)]
+        lines = np.concatenate([self.lines, *kerbs])
+        return lines[~shapely.is_empty(lines)]
 
 
 def place_basins(
-    laid: Network, surface: Surface, *, ground: Ground, hoods: Neighborhoods, rng: np.random.Generator
+    streets: Streets, surface: Surface, *, ground: Ground, hoods: Neighborhoods, rng: np.random.Generator
 ) -> Basins:
     """Place basins at both kerbs of each street.
 
@@ -110,7 +145,7 @@ def place_basins(
 
     Parameters
     ----------
-    laid
+    streets
         The streets.
     surface
         Tells which corner is lower, and where a basin lies in a hollow.
@@ -122,20 +157,17 @@ def place_basins(
         Draws everything.
     """
     facts = read_toml("drainage")["basins"]
-    start, end, edge = straight_streets(laid)
-    length = np.hypot(*(end - start).T)
-    lower = _lower_first(start, end, surface)
-    start, end = np.where(lower[:, None], start, end), np.where(lower[:, None], end, start)
-    avenue = np.isin(laid.road_class[edge].astype(str), AVENUES)
-    aside = np.where(avenue, facts["kerb_m"]["avenue"], facts["kerb_m"]["street"])
+    length = streets.length_m
+    lower = _starts_lower(streets, surface)
+    aside = np.where(streets.avenue, facts["kerb_m"]["avenue"], facts["kerb_m"]["street"])
     corner = np.minimum(facts["from_corner_m"], length / 3)
-    number = np.arange(len(edge))
-    of = np.concatenate([number, number, number, number])
+    corner = np.where(lower, corner, length - corner)
+    of = np.tile(np.arange(len(length)), 4)
     along = np.concatenate([corner, corner, length / 2, length / 2])
     side = np.concatenate([aside, -aside, aside, -aside])
-    xy = beside_street(start[of], end[of], along, side)
+    xy = streets.beside(of, along, side)
     fits = ~np.isnan(surface.at(surface.dem_m, xy)) & ~surface.at(surface.on_crest, xy)
-    at_corner = np.arange(len(of)) < 2 * len(edge)
+    at_corner = np.arange(len(of)) < 2 * len(length)
     fits &= ~(at_corner & (rng.random(len(of)) < facts["missing"]))
     first, second = np.flatnonzero(fits & at_corner), np.flatnonzero(fits & ~at_corner)
     longest = second[np.argsort(-length[of[second]], kind="stable")]
@@ -143,16 +175,16 @@ def place_basins(
     chosen = chosen[np.lexsort((side[chosen], along[chosen], of[chosen]))]
     xy, block = np.round(xy[chosen], 2), of[chosen]
 
-    middle = (start + end) / 2
+    middle = (streets.start + streets.end) / 2
     hood_of_block = assign_regions(middle[:, 0], middle[:, 1], hoods.shape)
     hood = assign_regions(xy[:, 0], xy[:, 1], hoods.shape)
     hood = np.where(hood < 0, hood_of_block[block], hood)
-    use = _land_use(middle, laid.road_class[edge], hood_of_block, ground=ground, hoods=hoods, rng=rng)
+    use = _land_use(middle, streets.road_class, hood_of_block, ground=ground, hoods=hoods, rng=rng)
     trees = _trees(use, hood_of_block, hoods=hoods, rng=rng)
     own_trees = np.clip(trees[block] + rng.normal(0, 0.04, len(block)), 0, 1)
     return Basins(
         xy=xy,
-        street=laid.name[edge][block],
+        street=streets.name[block],
         hood=hood.astype(np.int64),
         kind=_kinds(hood, hoods, rng),
         land_use=np.array(LAND_USES, dtype=object)[use[block]],
@@ -226,10 +258,10 @@ def _about(tree: cKDTree, spots: dict[str, Any], rng: np.random.Generator) -> li
     return found
 
 
-def _lower_first(start: FloatArray, end: FloatArray, surface: Surface) -> BoolArray:
+def _starts_lower(streets: Streets, surface: Surface) -> BoolArray:
     """(n,) whether a street's first corner is the lower one; a corner without ground counts as high."""
     level = []
-    for corner in (start, end):
+    for corner in (streets.start, streets.end):
         row, column, held = surface.grid.cells_of(corner[:, 0], corner[:, 1])
         level.append(np.nan_to_num(np.where(held, surface.dem_m[row, column], np.nan), nan=99.0))
     return np.asarray(level[0] <= level[1])

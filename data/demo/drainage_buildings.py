@@ -5,12 +5,10 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from data.demo.drainage_basins import AVENUES, IntArray, built_years, straight_streets
+from data.demo.drainage_basins import IntArray, Streets, built_years
 from data.demo.drainage_ground import Surface
 from data.demo.facts_io import FloatArray, degrees, evenly, read_toml
 from data.demo.ground import Ground
-from data.demo.network import Network
-from data.demo.outlets import beside_street
 from data.demo.places import Neighborhoods
 from geo.regions import assign_regions
 
@@ -18,13 +16,13 @@ LEAST_FLOOR_M, MOST_FLOOR_M = 0.1, 1.0
 
 
 def build_houses(
-    laid: Network, surface: Surface, *, ground: Ground, hoods: Neighborhoods, rng: np.random.Generator
+    streets: Streets, surface: Surface, *, ground: Ground, hoods: Neighborhoods, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Give the table ``buildings``: homes whose people add up to each neighborhood's population, and others.
 
     Parameters
     ----------
-    laid
+    streets
         The streets; lots lie along both sides.
     surface
         Low ground has houses that were raised again.
@@ -36,7 +34,7 @@ def build_houses(
         Draws everything.
     """
     facts = read_toml("drainage")["buildings"]
-    xy, avenue = _lots(laid, ground)
+    xy, avenue = _lots(streets, ground)
     hood = assign_regions(xy[:, 0], xy[:, 1], hoods.shape)
     xy, avenue, hood = xy[hood >= 0], avenue[hood >= 0], hood[hood >= 0].astype(np.int64)
     order = {}
@@ -70,19 +68,17 @@ def build_houses(
     )
 
 
-def _lots(laid: Network, ground: Ground) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def _lots(streets: Streets, ground: Ground) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """(n, 2) lots along both sides of the streets, on land, and whether each is on an avenue."""
     facts = read_toml("drainage")["buildings"]
-    start, end, edge = straight_streets(laid)
-    length = np.hypot(*(end - start).T)
-    wide = np.isin(laid.road_class[edge].astype(str), AVENUES)
+    length, wide = streets.length_m, streets.avenue
     back = np.where(wide, facts["setback_m"]["avenue"], facts["setback_m"]["street"])
     # No lot reaches into the street at a corner.
     count = np.maximum(np.floor((length - 2 * back) / facts["lot_m"]), 0).astype(np.int64)
-    of = np.repeat(np.arange(len(edge)), count)
+    of = np.repeat(np.arange(len(length)), count)
     place = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
     along = back[of] + (place + 0.5) * ((length - 2 * back)[of] / count[of])
-    both = [beside_street(start[of], end[of], along, side * back[of]) for side in (1, -1)]
+    both = [streets.beside(of, along, side * back[of]) for side in (1, -1)]
     xy, avenue = np.concatenate(both), np.tile(wide[of], 2)
     shapely.prepare(ground.land)
     # Local streets keep away from water; avenues may cross it.
