@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import shapely
 
 from errors import Faults, InvalidInputError
 from geo.drainage_edges import FloatArray, Grid, IntArray
@@ -17,8 +16,8 @@ from models.flood import OUTSIDE
 
 EVERY_M = 10.0
 SLOW_M, CLOSED_M = 0.15, 0.30
-"""Depth on a street that reaches the bottom of most cars and may stall them, and that floats many (FEMA's advice
-to drivers: six inches, a foot)."""
+"""Depth on a street that reaches the bottom of most cars and may stall them, and that floats many (FEMA to
+drivers: six inches, a foot)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ def harm(items: Items, level_m: FloatArray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class StreetSamples:
-    """Places along the streets.
+    """Places along the streets, as `models.flood_roads.street_cells` lays them on a surface.
 
     Attributes
     ----------
@@ -116,41 +115,6 @@ class StreetSamples:
     def level_at_m(self, depth_m: float) -> FloatArray:
         """(n,) level at which each place lies so deep under water; infinite off the surface."""
         return np.where(self.pond == OUTSIDE, np.inf, self.ground_m + depth_m)
-
-
-def sample_streets(
-    lines_m: npt.ArrayLike, grid: Grid, ponds: Ponds, *, every_m: float = EVERY_M
-) -> StreetSamples:
-    """Lay places along streets, in the middle of equal pieces no longer than ``every_m``.
-
-    Parameters
-    ----------
-    lines_m
-        (n_edges,) shapely lines in metres of the grid's system, None where an edge has none
-        (`geo.network.RoadNetwork.lines_m`).
-    grid
-        Where the surface lies.
-    ponds
-        The surface.
-
-    Raises
-    ------
-    InvalidInputError
-        If ``every_m`` is not above zero or the grid is not the surface's.
-    """
-    faults = Faults()
-    faults.check(np.isfinite(every_m) and every_m > 0, "every_m must be metres above zero")
-    _check_grid(grid, ponds, faults)
-    faults.raise_as(InvalidInputError, "The streets cannot be laid on the surface")
-    lines = np.asarray(lines_m, dtype=object)
-    length = np.nan_to_num(shapely.length(lines))
-    pieces = np.ceil(length / every_m).astype(np.int64)
-    edge = np.repeat(np.arange(len(lines)), pieces)
-    number = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    piece_m = (length / np.maximum(pieces, 1))[edge]
-    points = shapely.line_interpolate_point(lines[edge], (number + 0.5) * piece_m)
-    pond, ground = place_on(grid, ponds, shapely.get_x(points), shapely.get_y(points))
-    return StreetSamples(edge, pond, ground, piece_m, len(lines))
 
 
 def place_on(grid: Grid, ponds: Ponds, x_m: npt.ArrayLike, y_m: npt.ArrayLike) -> tuple[IntArray, FloatArray]:

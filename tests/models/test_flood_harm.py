@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shapely import LineString
 
 from errors import InvalidInputError
 from geo.drainage_edges import Grid
@@ -21,7 +20,7 @@ from models.flood_harm import (
     harmed,
     people_items,
     people_on_streets,
-    sample_streets,
+    place_on,
 )
 from models.storm import Storm
 from tests.models.flood_cases import CELL_M, LEVEED, NO_PUMPS, leveed
@@ -29,29 +28,22 @@ from tests.models.flood_cases import CELL_M, LEVEED, NO_PUMPS, leveed
 GRID = Grid(west_m=1000.0, north_m=5000.0, cell_m=CELL_M, epsg=26915, shape=LEVEED.shape)
 GROUND = leveed("outlet")
 BOWL = 1
-LINES = np.array(
-    [
-        LineString([(1020, 4965), (1050, 4965)]),  # along the bowl's middle row
-        LineString([(1005, 4995), (1065, 4995)]),  # along the strip that drains off
-        LineString([(1035, 4960), (1035, 5010)]),  # from the bowl over the levee off the surface
-        None,
-    ],
-    dtype=object,
-)
 
 
 def _streets() -> StreetSamples:
-    return sample_streets(LINES, GRID, GROUND.ponds)
+    """Three places in the bowl's middle row, six on the strip, and five over the levee off the surface."""
+    x = np.array([1025.0, 1035, 1045, *range(1010, 1070, 10), *[1035] * 5])
+    y = np.array([4965.0] * 3 + [4995.0] * 6 + [4965, 4975, 4985, 4995, 5005])
+    edge = np.repeat([0, 1, 2], [3, 6, 5])
+    return StreetSamples(edge, *place_on(GRID, GROUND.ponds, x, y), np.full(14, 10.0), 4)
 
 
-def test_places_stand_for_the_length_of_their_street() -> None:
+def test_places_have_the_pond_and_the_ground_under_them() -> None:
     streets = _streets()
-    assert np.bincount(streets.edge, streets.length_m).tolist() == [30, 60, 50]
     assert streets.pond[streets.edge == 0].tolist() == [BOWL] * 3
     assert streets.pond[streets.edge == 2].tolist() == [BOWL, BOWL, BOWL, 0, OUTSIDE]
     assert streets.ground_m[streets.edge == 2][:4].tolist() == [0.0, 0.0, 0.5, 0.2]
     assert np.isnan(streets.ground_m[-1])
-    assert len(sample_streets(LINES, GRID, GROUND.ponds, every_m=4.0).edge) == 8 + 15 + 13
 
 
 def test_streets_under_water_by_hand() -> None:
@@ -103,10 +95,8 @@ def test_faults_are_said() -> None:
     with pytest.raises(InvalidInputError, match=r"(?s)2 faults.*zero or more.*leave the thing out"):
         Items(np.array([1]), np.array([np.nan]), np.array([-1.0]), "things", "")
     other = dataclasses.replace(GRID, cell_m=20.0)
-    with pytest.raises(InvalidInputError, match=r"(?s)2 faults.*every_m.*cells of 20"):
-        sample_streets(LINES, other, GROUND.ponds, every_m=0.0)
-    with pytest.raises(InvalidInputError, match="floor_m must be"):
-        building_items(GRID, GROUND.ponds, [1035.0], [4965.0], np.nan)
+    with pytest.raises(InvalidInputError, match=r"(?s)2 faults.*cells of 20.*floor_m must be"):
+        building_items(other, GROUND.ponds, [1035.0], [4965.0], np.nan)
     streets = _streets()
     with pytest.raises(InvalidInputError, match="people for each neighborhood"):
         people_on_streets(streets, np.full(len(streets.edge), 3), [1.0])

@@ -32,7 +32,7 @@ END_TIME 00:00:00
 REPORT_STEP 00:01:00
 WET_STEP 00:00:30
 DRY_STEP 00:00:30
-ROUTING_STEP 2
+ROUTING_STEP {routing_s}
 VARIABLE_STEP 0
 ALLOW_PONDING NO
 THREADS 1
@@ -72,12 +72,15 @@ class Found:
     passed_m3: dict[str, float]
 
 
-def _swmm(folder: Path, storm: Storm, basins: list[Basin], links: str, names: list[str]) -> Found:
+def run_swmm(
+    folder: Path, storm: Storm, basins: list[Basin], links: str, names: list[str], *, routing_s: int = 2
+) -> Found:
+    """Run a day of EPA SWMM: each pond a storage with a sealed catchment, joined by the given links."""
     rain = storm.rain_mm(5.0) * 12.0
     rows = [f"RAIN {k * 5 // 60}:{k * 5 % 60:02d} {value:.9f}" for k, value in enumerate([*rain, 0.0])]
-    text = HEAD.format(rain="\n".join(rows))
+    text = HEAD.format(rain="\n".join(rows), routing_s=routing_s)
     text += "[STORAGE]\n"
-    text += "\n".join(f"{b.name} {b.floor_m} {DEEP} 0 TABULAR {b.name}C 0 0" for b in basins)
+    text += "\n".join(f"{b.name} {b.floor_m} {b.depths_m[-1]} 0 TABULAR {b.name}C 0 0" for b in basins)
     # Roofs without roughness or loss: rain is in the pond at once, as the balance has it.
     text += "\n\n[SUBCATCHMENTS]\n"
     text += "\n".join(f"S{b.name} G {b.name} {b.area_m2 / 1e4} 100 10000 10 0" for b in basins)
@@ -102,14 +105,14 @@ def _swmm(folder: Path, storm: Storm, basins: list[Basin], links: str, names: li
     return Found(np.array(volumes), np.array(depths), passed)
 
 
-def _bowl_as_storage(ponds: Ponds, node: int, area_m2: float, name: str) -> Basin:
+def bowl_as_storage(ponds: Ponds, node: int, area_m2: float, name: str, *, deep_m: float = DEEP) -> Basin:
     """The pond's own table as SWMM's curve of area by depth: a step in area becomes a steep line."""
     level, area, _ = ponds.nest.curve(node)
     floor = float(ponds.bottom_m[node])
     depth = level - floor
     steps = np.repeat(depth, 2)[1:]
     steps[1::2] -= 1e-4
-    return Basin(name, area_m2, floor, np.append(steps, DEEP), np.append(np.repeat(area, 2)[:-1], area[-1]))
+    return Basin(name, area_m2, floor, np.append(steps, deep_m), np.append(np.repeat(area, 2)[:-1], area[-1]))
 
 
 def _trench() -> Ponds:
@@ -137,7 +140,7 @@ PUMPC RATING 0 0
 PUMPC 0.005 {allowed_m3_s}
 PUMPC 10 {allowed_m3_s}
 """
-    found = _swmm(tmp_path, storm, [_bowl_as_storage(ponds, 1, ground.ground_m2, "A")], links, ["PUMP"])
+    found = run_swmm(tmp_path, storm, [bowl_as_storage(ponds, 1, ground.ground_m2, "A")], links, ["PUMP"])
     assert flood.peak_m3 == pytest.approx(found.volume_m3.max(), rel=0.005)
     assert flood.level_m[1] - ponds.bottom_m[1] == pytest.approx(found.depth_m.max(), abs=0.002)
     assert flood.drained_m3 == pytest.approx(found.passed_m3["PUMP"], rel=0.005)
@@ -159,8 +162,8 @@ PUMPC RATING 0 0
 PUMPC 0.005 {capacity * share}
 PUMPC 10 {capacity * share}
 """
-    basin = _bowl_as_storage(ponds, 1, 0.8 * ground.ground_m2, "A")
-    found = _swmm(tmp_path, storm, [basin], links, ["PUMP"])
+    basin = bowl_as_storage(ponds, 1, 0.8 * ground.ground_m2, "A")
+    found = run_swmm(tmp_path, storm, [basin], links, ["PUMP"])
     assert flood.peak_m3 == pytest.approx(found.volume_m3.max(), rel=0.005)
     assert flood.level_m[1] - ponds.bottom_m[1] == pytest.approx(found.depth_m.max(), abs=0.002)
     assert flood.drained_m3 == pytest.approx(found.passed_m3["PUMP"], rel=0.005)
@@ -190,10 +193,10 @@ PUMPC 0.005 {capacity}
 PUMPC 10 {capacity}
 """
     basins = [
-        _bowl_as_storage(ponds, node, ponds.area_m2[node], name)
+        bowl_as_storage(ponds, node, ponds.area_m2[node], name)
         for node, name in ((first, "A"), (second, "B"))
     ]
-    found = _swmm(tmp_path, storm, basins, links, ["RIM", "PUMP"])
+    found = run_swmm(tmp_path, storm, basins, links, ["RIM", "PUMP"])
     assert 0 < flood.level_m[second] < 0.9
     # SWMM's pond stands two centimetres over the rim while it spills; here it is full.
     assert flood.level_m[first] == 0.9
