@@ -72,10 +72,8 @@ class Found:
     passed_m3: dict[str, float]
 
 
-def run_swmm(
-    folder: Path, storm: Storm, basins: list[Basin], links: str, names: list[str], *, routing_s: int = 2
-) -> Found:
-    """Run a day of EPA SWMM: each pond a storage with a sealed catchment, joined by the given links."""
+def write_swmm(folder: Path, storm: Storm, basins: list[Basin], links: str, *, routing_s: int = 2) -> Path:
+    """Write a day of EPA SWMM: each pond a storage with a sealed catchment, joined by the given links."""
     rain = storm.rain_mm(5.0) * 12.0
     rows = [f"RAIN {k * 5 // 60}:{k * 5 % 60:02d} {value:.9f}" for k, value in enumerate([*rain, 0.0])]
     text = HEAD.format(rain="\n".join(rows), routing_s=routing_s)
@@ -92,6 +90,12 @@ def run_swmm(
             text += f"{b.name}C {'STORAGE' if k == 0 else ''} {level:.6f} {area:.4f}\n"
     path = folder / "network.inp"
     path.write_text(text + "\n" + links, encoding="utf-8")
+    return path
+
+
+def run_swmm(folder: Path, storm: Storm, basins: list[Basin], links: str, names: list[str]) -> Found:
+    """Run that network, and look at ponds and links every minute."""
+    path = write_swmm(folder, storm, basins, links)
     volumes, depths, passed = [], [], dict.fromkeys(names, 0.0)
     with pyswmm.Simulation(str(path)) as simulation:
         nodes = [pyswmm.Nodes(simulation)[b.name] for b in basins]
