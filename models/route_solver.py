@@ -18,11 +18,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from errors import SolverError
+
+if TYPE_CHECKING:
+    import vroom
 
 IntArray = npt.NDArray[np.int64]
 Tour = tuple[int, ...]
@@ -34,8 +38,8 @@ THREADS = 2
 """The tours do not depend on it."""
 WHOLE_LEVELS = ((120, 5), (480, 1))
 """VROOM's exploration level for the whole problem, by the most stops it is used for; above these 0."""
-GROUP_STOPS, GROUP_LEVEL = 48, 3
-"""Stops of truck-days that are solved anew together, about six truck-days, and how thoroughly."""
+GROUP_STOPS, GROUP_LEVEL = 32, 2
+"""Stops of truck-days that are solved anew together, about four truck-days, and how thoroughly."""
 SPARE_STOPS = 12
 """Stops left out so far that are offered to each group."""
 SOLVES_A_TOUR = 3
@@ -108,6 +112,20 @@ def solve(problem: Problem, *, on_step: OnStep | None = None) -> tuple[Tour, ...
 
 def solve_whole(problem: Problem, *, level: int) -> tuple[Tour, ...]:
     """Find tours by VROOM alone, all in one problem, at an exploration level of 0 to 5."""
+    steps = vroom_input(problem).solve(exploration_level=level, nb_threads=THREADS).routes
+    if "id" not in steps:
+        return ()
+    vehicle, kind = steps["vehicle_id"].to_numpy(), steps["type"].astype(str).to_numpy()
+    stop_of = steps["id"].to_numpy(dtype=np.int64, na_value=DUMP)
+    tours = []
+    for number in np.unique(vehicle):
+        own = vehicle == number
+        tours.append(_tour(zip(kind[own].tolist(), stop_of[own].tolist(), strict=True)))
+    return tuple(tours)
+
+
+def vroom_input(problem: Problem) -> "vroom.Input":
+    """Put the problem to VROOM: basins are picked up where they lie and delivered at the dump."""
     import vroom
 
     n, vehicles = len(problem.service_s), min(problem.truck_days, len(problem.service_s))
@@ -129,14 +147,7 @@ def solve_whole(problem: Problem, *, level: int) -> tuple[Tour, ...]:
             amount=vroom.Amount([int(problem.load_g[stop])]),
             priority=int(problem.priority[stop]),
         )
-    steps = model.solve(exploration_level=level, nb_threads=THREADS).routes
-    vehicle, kind = steps["vehicle_id"].to_numpy(), steps["type"].astype(str).to_numpy()
-    stop_of = steps["id"].to_numpy(dtype=np.int64, na_value=DUMP) if "id" in steps else np.zeros(0, np.int64)
-    tours = []
-    for number in np.unique(vehicle):
-        own = vehicle == number
-        tours.append(_tour(zip(kind[own].tolist(), stop_of[own].tolist(), strict=True)))
-    return tuple(tour for tour in tours if tour)
+    return model
 
 
 def _tour(steps: "zip[tuple[str, int]]") -> Tour:
