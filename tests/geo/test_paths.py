@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import hypothesis.strategies as st
 import networkx as nx
 import numpy as np
@@ -6,7 +8,8 @@ from hypothesis import given
 
 from errors import InvalidInputError
 from geo.network import RoadNetwork
-from geo.paths import fastest_path_metres, path_seconds
+from geo.paths import fastest_path_lines, fastest_path_metres, path_seconds
+from geo.travel_time import travel_times
 from tests.geo.networks import Tables, as_networkx, grid, random_networks
 
 CLASSES = ("primary", "residential", "secondary")
@@ -81,3 +84,29 @@ def test_a_one_way_is_not_driven_backwards() -> None:
     back = fastest_path_metres(network, np.array([3]), np.array([0]), seconds_per_m=np.array([0.1]))
     assert np.isfinite(there).all()
     assert np.isnan(back).all()
+
+
+@given(random_networks(), st.data())
+def test_lines_lead_along_streets_from_start_to_target(tables: Tables, data: st.DataObject) -> None:
+    network = RoadNetwork.from_streets(*tables)
+    closed = np.array(data.draw(st.lists(st.booleans(), min_size=network.n_edges, max_size=network.n_edges)))
+    ends = st.tuples(st.integers(0, network.n_nodes - 1), st.integers(0, network.n_nodes - 1))
+    trips = np.array(data.draw(st.lists(ends, min_size=1, max_size=10)))
+    lines = fastest_path_lines(network, trips[:, 0], trips[:, 1], closed=closed)
+    reached = np.isfinite(
+        travel_times(network, trips[:, 0], closed=closed)[np.arange(len(trips)), trips[:, 1]]
+    )
+    place = np.column_stack([network.node_lon, network.node_lat])
+    street = {
+        frozenset([tuple(place[u]), tuple(place[v])])
+        for u, v, shut in zip(network.edge_u, network.edge_v, closed, strict=True)
+        if not shut
+    }
+    for (u, v), line, way in zip(trips, lines, reached, strict=True):
+        assert line.is_empty != way
+        if way:
+            points = list(line.coords)
+            assert points[0] == tuple(place[u])
+            assert points[-1] == tuple(place[v])
+            steps = {frozenset(pair) for pair in pairwise(points) if pair[0] != pair[1]}
+            assert steps <= street
