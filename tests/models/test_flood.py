@@ -1,12 +1,14 @@
 """A storm's water: bowls by hand under both rules, the balance, what must rise or fall, and the ends."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.city import City
 from errors import InvalidInputError
 from geo.drainage_edges import Edge
 from geo.drainage_hierarchy import OUT, nest_bowls
@@ -17,6 +19,7 @@ from models.inlets import Gutter, Inlet, sag_capacity
 from models.storm import Pumping, Storm
 from tests.geo.test_drainage_water import NESTED, SEEDS, _surface
 from tests.models.flood_cases import CELL_M, LEVEED, NO_PUMPS, drawn_ground, drawn_storm, leveed
+from tests.models.flood_reference import SlowFlood
 
 HEAVY = Storm(250.0, 60.0, "even")
 """On the leveed bowl: 600 m3 on the strip outside, 625 m3 on the bowl and its levee, which holds 450 m3."""
@@ -133,6 +136,23 @@ def test_every_drop_is_accounted_for(seed: int) -> None:
     assert (
         flood.level_m <= np.where(flood.level_m > -np.inf, ground.ponds.nest.spill_m[flood.top], 0) + 1e-9
     ).all()
+
+
+@settings(max_examples=15)
+@given(SEEDS)
+def test_as_a_slow_storm_in_plain_python(seed: int) -> None:
+    ground, (storm, pumping) = drawn_ground(seed, min_depth_m=0.1), drawn_storm(seed)
+    open_share = np.random.default_rng(seed).random(ground.n_basins)
+    flood = run_storm(ground, storm, pumping, open_share, step_min=15.0)
+    slow = SlowFlood(ground, open_share * ground.capacity_m3_s).run(storm, pumping, 15.0)
+    assert flood.drained_m3 == pytest.approx(slow.drained_m3, rel=1e-9, abs=1e-6)
+    assert flood.stored_m3 == pytest.approx(slow.stored_m3, rel=1e-9, abs=1e-6)
+    assert flood.out_m3 == pytest.approx(slow.out_m3, rel=1e-9, abs=1e-6)
+    # A drop left by rounding has a level too: that of the floor.
+    floor = ground.ponds.bottom_m[1 : ground.ponds.n_ponds + 1]
+    np.testing.assert_allclose(
+        np.maximum(flood.level_m[1:], floor), np.maximum(slow.level_m[1:], floor), atol=1e-6
+    )
 
 
 @given(SEEDS)
@@ -314,3 +334,28 @@ def test_a_flat_surface_has_an_answer(edge: Edge) -> None:
     flood = run_storm(ground, HEAVY, NO_PUMPS, 1.0)
     assert (flood.out_m3, flood.stored_m3) == pytest.approx((225, 0) if edge == "outlet" else (0, 225))
     assert flood.depth_m.max() == pytest.approx(0.0 if edge == "outlet" else 0.25)
+
+
+@pytest.mark.extract
+def test_the_real_ground_keeps_its_balance_and_its_step(extract_city_dir: Path) -> None:
+    city = City.open(extract_city_dir)
+    elevation, rules = city.elevation, city.profile.drainage
+    assert elevation is not None
+    assert rules is not None
+    bowls = nest_bowls(elevation.dem_m, elevation.grid.cell_m, edge=rules.edge.rules)
+    random = np.random.default_rng(1)
+    cells = np.argwhere(np.isfinite(elevation.dem_m))
+    row, column = cells[random.integers(0, len(cells), 80_000)].T
+    ground = prepare_ground(
+        significant_ponds(bowls), basin_row=row, basin_column=column, capacity_m3_s=0.1, runoff_share=0.7
+    )
+    share = random.random(80_000)
+    coarse, fine = (
+        run_storm(ground, Storm(240.0, 180.0), Pumping(), share, step_min=step) for step in (5.0, 0.5)
+    )
+    _balance(coarse)
+    assert coarse.peak_m3 == pytest.approx(fine.peak_m3, rel=0.001)
+    assert coarse.drained_m3 == pytest.approx(fine.drained_m3, rel=0.001)
+    wet = np.isfinite(coarse.level_m) & np.isfinite(fine.level_m)
+    assert np.abs(coarse.level_m[wet] - fine.level_m[wet]).max() < 0.005
+    assert np.nansum(coarse.depth_m) * 400 >= coarse.peak_m3 * (1 - 1e-6)
