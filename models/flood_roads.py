@@ -15,6 +15,7 @@ from geo import crs
 from geo.drainage_edges import Grid
 from geo.drainage_hierarchy import OUT
 from geo.drainage_ponds import Ponds
+from geo.lowered_times import lowered_times
 from geo.network import RoadNetwork
 from geo.travel_time import nearest_times
 from models.coverage import Demand, drive_seconds
@@ -186,21 +187,50 @@ class Drives:
             closed=self.closed | closed,
             no_through=self.no_through,
             speed_factor=self.speed_factor * factor,
-        )
+        ).astype(np.float64)
+        return self._judged(field_s)
+
+    def dried(self, depth_m: FloatArray, flooded: "DriveTimes", streets: IntArray) -> "DriveTimes":
+        """Drive again once some streets are dry, from what `under` found for the same water."""
+        left_m = depth_m.copy()
+        left_m[streets] = 0.0
+        if self.no_through.any():
+            return self.under(left_m)
+        closed, factor = self.rules.roads(left_m)
+        edge_s = self.network.edge_seconds / (self.speed_factor * factor)
+        edge_s[self.closed | closed] = np.inf
+        nodes, seconds = lowered_times(self.network, flooded.field_s, edge_s, streets)
+        field_s = flooded.field_s.copy()
+        field_s[nodes] = seconds
+        return self._judged(field_s)
+
+    def _judged(self, field_s: FloatArray) -> "DriveTimes":
         minutes = drive_seconds(field_s, self.demand, access_kph=self.access_kph) / 60
         share = self.demand.weight / self.demand.total
         return DriveTimes(
             mean_min=float(np.minimum(minutes, CUT_OFF_MIN) @ share),
             cut_off=float(share[~np.isfinite(minutes)].sum()),
+            field_s=field_s,
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DriveTimes:
-    """Minutes from the nearest post, every unit free: the mean over calls, and the share cut off."""
+    """Drives from the nearest post, every unit free.
+
+    Attributes
+    ----------
+    mean_min
+        Minutes, the mean over calls.
+    cut_off
+        Share of the calls that nobody can drive to.
+    field_s
+        (n_nodes,) seconds to each corner.
+    """
 
     mean_min: float
     cut_off: float
+    field_s: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +257,7 @@ class PoolMinutes:
 
 
 def pool_minutes(drives: Drives, depth_m: FloatArray, pool_of_edge: IntArray) -> PoolMinutes:
-    """Dry each pool's streets alone, and drive again: one merged field a pool.
+    """Dry each pool's streets alone, and drive again.
 
     Parameters
     ----------
@@ -239,13 +269,19 @@ def pool_minutes(drives: Drives, depth_m: FloatArray, pool_of_edge: IntArray) ->
         (n_edges,) pool over each street's deepest place.
     """
     wet = depth_m >= drives.rules.slow_depth_m
-    flooded = drives.under(depth_m).mean_min
+    flooded = drives.under(depth_m)
     dry = drives.under(np.zeros_like(depth_m)).mean_min
     pools, streets = np.unique(pool_of_edge[wet], return_counts=True)
-    alone = [drives.under(np.where(pool_of_edge == pool, 0.0, depth_m)).mean_min for pool in pools]
-    minutes = PER_CALLS * (flooded - np.array(alone, dtype=np.float64))
+    edges = np.flatnonzero(wet)
+    edges = edges[np.argsort(pool_of_edge[edges], kind="stable")]
+    alone = [
+        drives.dried(depth_m, flooded, of_pool).mean_min
+        for of_pool in np.split(edges, np.cumsum(streets)[:-1])
+        if len(of_pool)
+    ]
+    minutes = PER_CALLS * (flooded.mean_min - np.array(alone, dtype=np.float64))
     order = np.argsort(-minutes, kind="stable")
-    return PoolMinutes(pools[order], minutes[order], streets[order], PER_CALLS * (flooded - dry))
+    return PoolMinutes(pools[order], minutes[order], streets[order], PER_CALLS * (flooded.mean_min - dry))
 
 
 def minute_items(

@@ -10,12 +10,14 @@ import streamlit as st
 from data.profile_roads import Closure, Flood
 from models.changes import Change, CloseRoad, DivertHospital, FloodStreets, LoseUnits
 from models.plan import make_plan
-from models.scenario import Scenario
+from models.scenario import CleanBasins, RainStorm, Scenario
+from models.storm import INCH_MM
 from pages.parts.city_map import MapArea
 from pages.parts.notes import note
 from pages.parts.palette import BLUE, PURPLE, SKY, Theme
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_water import WATER_CHANGES, missing_words
 
 ROUTE = "route"
 GROUPS = {
@@ -24,7 +26,7 @@ GROUPS = {
     "road": "Roads: shut",
     ROUTE: "Parade routes: reached, not crossed",
 }
-KINDS = (CloseRoad, FloodStreets, DivertHospital, LoseUnits)
+KINDS = (CloseRoad, FloodStreets, *WATER_CHANGES, DivertHospital, LoseUnits)
 DRAWN_DEG = 2e-4
 """Half the width at which a disrupted street is drawn, about 20 m: seen in a view of the whole city."""
 
@@ -38,7 +40,7 @@ def disruption_controls(inputs: StagingInputs, state: ScenarioState) -> None:
         shown = {
             "Roads": bool(kinds - {ROUTE}),
             "Parades": ROUTE in kinds,
-            "High water": bool(profile.floods),
+            "High water": bool(profile.floods or profile.drainage),
             "Hospitals and units": True,
         }
         names = [name for name, any_named in shown.items() if any_named]
@@ -47,11 +49,12 @@ def disruption_controls(inputs: StagingInputs, state: ScenarioState) -> None:
             if kind in kinds:
                 with tabs["Parades" if kind == ROUTE else "Roads"]:
                     _closures(inputs, state, kind, words)
-        if profile.floods:
+        if shown["High water"]:
             with tabs["High water"]:
                 floods = {flood.name: flood.name for flood in profile.floods}
                 source = _sources(inputs, profile.floods)
                 _choice(state, "High water", floods, FloodStreets, name="floods", words=source)
+                _storm(inputs, state)
         with tabs["Hospitals and units"]:
             _choice(
                 state,
@@ -144,7 +147,7 @@ def _of_roads(inputs: StagingInputs, scenario: Scenario) -> list[str]:
     return [
         change.sentence(inputs.hospital_names)
         for change in scenario.changes
-        if isinstance(change, CloseRoad | FloodStreets)
+        if isinstance(change, (CloseRoad, FloodStreets, RainStorm))
     ]
 
 
@@ -208,6 +211,56 @@ def _choice(
         key=key,
         on_change=changed,
         help=words,
+    )
+
+
+def _storm(inputs: StagingInputs, state: ScenarioState) -> None:
+    """Show the city's storms, each one tap, and the basins that are cleaned before one."""
+    rules = inputs.city.profile.drainage
+    lacking = missing_words(inputs.city)
+    if lacking or rules is None:
+        note(f"A storm over the whole city cannot be worked out. {lacking}")
+        return
+    pumping = rules.pumping
+    storms: dict[str, Change] = {
+        storm.name: RainStorm(
+            storm.depth_in * INCH_MM,
+            storm.duration_h * 60,
+            storm.shape,
+            pumping.first_hour_in * INCH_MM,
+            pumping.later_in_per_h * INCH_MM,
+        )
+        for storm in rules.storms
+    }
+    for change in state.current.find(RainStorm):
+        if change not in storms.values():
+            storms["Storm sent from Catch basins"] = change
+    in_force = next((name for name, storm in storms.items() if storm in state.current.changes), None)
+    key = _fresh_key("staging.storm", in_force)
+    st.session_state[key] = in_force
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        _remember("staging.storm", chosen)
+        state.change(lambda s: s.having(storms[chosen]) if chosen else s.without(RainStorm.kind))
+
+    sources = "\n\n".join(f"{storm.name}: {storm.source}" for storm in rules.storms)
+    st.pills(
+        "Storm over the whole city",
+        list(storms),
+        key=key,
+        on_change=changed,
+        help=f"Streets are as deep as at the water's highest. {rules.speed_under_water.source} "
+        f"{pumping.contested}\n\n{sources}",
+    )
+    cleaned = {change.sentence(): change for change in state.current.find(CleanBasins)}
+    _choice(
+        state,
+        "Before the storm",
+        {words: words for words in cleaned},
+        cleaned.__getitem__,
+        name="cleaned",
+        words="The list that was sent from Catch basins; tap to do without.",
     )
 
 

@@ -44,6 +44,7 @@ from models.scenario import (
 from models.staging import Conditions, Outcome, TargetClock, evaluate, merged_field
 from pages.parts.memory import give_back_memory
 from pages.parts.staging_fitted import FittedBand, FittedRoads, fitted_roads
+from pages.parts.staging_water import street_water
 
 DEFAULT_TARGET_MIN = 12.0
 ENOUGH_CALLS = 30
@@ -192,6 +193,7 @@ class StagingInputs:
             closures=tuple(change.name for change in scenario.find(CloseRoad)),
             floods=tuple(change.name for change in scenario.find(FloodStreets)),
             speeds="" if band is None else band.name,
+            water=street_water(self.city, scenario),
         )
 
     def fitted_at(self, scenario: Scenario) -> FittedBand | None:

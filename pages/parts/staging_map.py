@@ -21,6 +21,7 @@ from pages.parts.palette import GAINED, GREY, LOST, Theme
 from pages.parts.scenario_state import ScenarioState
 from pages.parts.staging_disruptions import disruption_areas
 from pages.parts.staging_inputs import StagingInputs, StagingView
+from pages.parts.staging_water import water_image
 
 BANDS_MIN = (4.0, 8.0, 12.0)
 MAP_KEY = "staging.map"
@@ -69,6 +70,7 @@ def staging_map(
         posts=_markers(view),
         areas=[*areas, *disruption_areas(inputs, state.current, theme)],
         hexes=None if overlay is None else overlay.hexes,
+        image=water_image(city, state.current, theme),
         legend=() if overlay is None else overlay.legend,
         live=live_field(inputs, view, state.current, theme),
         note=note if overlay is None else f"{note}. {overlay.title}" if city.synthetic else overlay.title,
