@@ -114,7 +114,8 @@ def read_returned(
     """
     names = [str(name).strip().lower() for name in frame.columns]
     text = pd.DataFrame(
-        {name: [plain_cell(_said(cell)) for cell in frame.iloc[:, at]] for at, name in enumerate(names)}
+        {name: [plain_cell(_said(cell)) for cell in frame.iloc[:, at]] for at, name in enumerate(names)},
+        dtype=str,
     )
     missing = [name for name in NEEDED if name not in text]
     if missing:
