@@ -12,6 +12,7 @@ if __name__ == "__main__":
             st.Page("pages/staging.py", title="Ambulance staging", icon=":material/emergency:", default=True),
             st.Page("pages/calls.py", title="911 calls", icon=":material/call:"),
             st.Page("pages/bars.py", title="Bars", icon=":material/local_bar:"),
+            st.Page("pages/basins.py", title="Catch basins", icon=":material/water_drop:"),
             st.Page("pages/data.py", title="Data", icon=":material/database:"),
         ],
         position="top",

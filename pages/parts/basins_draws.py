@@ -16,6 +16,7 @@ from pages.parts.notes import note
 
 SEED, DRAWS = 20_251_122, 100
 UNDECIDED = (0.1, 0.9)
+SHOWS = ("Depth", "Chance")
 M2_A_SQUARE_MILE = 2_589_988.11
 
 
@@ -52,8 +53,8 @@ def interval_words(scene: Scene, scope: str, name: str, say: Callable[[float], s
     return f"{say(low)} to {say(high)} in 9 of 10 draws"
 
 
-def draws_view(scene: Scene, *, scope: str) -> None:
-    """Offer the draws, watch them, and say what they found."""
+def draws_view(scene: Scene, beside: Callable[[], None], *, scope: str) -> None:
+    """Offer the draws, watch them, and say what they found; ``beside`` fills the place beside the button."""
     key = f"{scope}.draws"
     job: Job[DrawnWater] | None = st.session_state.get(key)
     if job is not None and job.running:
@@ -65,9 +66,21 @@ def draws_view(scene: Scene, *, scope: str) -> None:
         )
         return
     if job is not None and job.result is not None and job.result.stamp == scene.stamp:
+        shows, right = st.columns([1.5, 1.1], vertical_alignment="center", gap="small")
+        shows.segmented_control(
+            "Map shows",
+            SHOWS,
+            default=SHOWS[0],
+            required=True,
+            key=f"{scope}.shows",
+            label_visibility="collapsed",
+            width="stretch",
+        )
+        with right:
+            beside()
         _found(job.result.draws)
         return
-    button, words = st.columns([1.25, 2], vertical_alignment="center", gap="small")
+    button, right = st.columns(2, vertical_alignment="center", gap="small")
     button.button(
         "How sure?",
         on_click=_start,
@@ -78,13 +91,14 @@ def draws_view(scene: Scene, *, scope: str) -> None:
         help=f"Runs this storm on {DRAWS} surfaces drawn with their error, basins clogged by chance. Then "
         "the map can show the chance of water.",
     )
-    with words:
-        if job is not None and job.error and job.error != "stopped":
-            note(f"No answer: {job.error}.")
-        elif job is not None and job.result is not None:
-            note("The last draws were of another storm or other pumps: not shown here.")
-        else:
-            note("These figures are one surface and the mean basin: single values without a range.")
+    with right:
+        beside()
+    if job is not None and job.error and job.error != "stopped":
+        note(f"No answer: {job.error}.")
+    elif job is not None and job.result is not None:
+        note("The last draws were of another storm or other pumps: not shown here.")
+    else:
+        note("One surface and the mean basin: single values without a range.")
 
 
 def _found(draws: FloodDraws) -> None:

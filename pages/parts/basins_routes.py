@@ -120,13 +120,13 @@ def view(scene: Scene, *, scope: str) -> None:
     found = routes_of(scene, scope)
     stale = found is not None and is_stale(scene, found)
     if found is None or stale:
-        _offer(scene, len(plan.basins), key, job, stale=stale)
+        _offer(scene, plan.basins, key, job, stale=stale)
     if found is not None:
         _show(scene, found, scope)
 
 
-def _offer(scene: Scene, stops: int, key: str, job: Job[FoundRoutes] | None, *, stale: bool) -> None:
-    depot = _place(scene, "depot")
+def _offer(scene: Scene, basins: IntArray, key: str, job: Job[FoundRoutes] | None, *, stale: bool) -> None:
+    stops, depot = len(basins), _place(scene, "depot")
     st.markdown(
         f"**{scene.setting.trucks} trucks, {scene.setting.days} days: {stops:,} basins to route.**"
         if stops
@@ -139,7 +139,7 @@ def _offer(scene: Scene, stops: int, key: str, job: Job[FoundRoutes] | None, *, 
     st.button(
         "Find routes",
         on_click=_start,
-        args=(scene, key),
+        args=(scene, basins, key),
         icon=":material/route:",
         type="primary",
         width="stretch",
@@ -155,15 +155,15 @@ def _offer(scene: Scene, stops: int, key: str, job: Job[FoundRoutes] | None, *, 
     )
 
 
-def _start(scene: Scene, key: str) -> None:
+def _start(scene: Scene, basins: IntArray, key: str) -> None:
     def work(progress: Callable[[float], None]) -> FoundRoutes:
-        return find_routes(scene, progress)
+        return find_routes(scene, basins, progress)
 
     st.session_state[key] = Job(work)
 
 
-def find_routes(scene: Scene, progress: Callable[[float], None]) -> FoundRoutes:
-    """Search the truck-days of a scene's list.
+def find_routes(scene: Scene, basins: IntArray, progress: Callable[[float], None]) -> FoundRoutes:
+    """Search the truck-days of a list, (n,) numbers of basins in its order.
 
     Raises
     ------
@@ -174,7 +174,6 @@ def find_routes(scene: Scene, progress: Callable[[float], None]) -> FoundRoutes:
     """
     progress(0.0)
     network, crew, setting = scene.city.network, scene.rules.crew, scene.setting
-    basins = clean_plan(scene).basins
     n = len(basins)
     node, _ = network.snap(scene.inputs.lon[basins], scene.inputs.lat[basins])
     stops = Stops(

@@ -13,6 +13,7 @@ from data.city import City
 from data.profile_drainage import DrainageRules
 from models.flood import Flood
 from models.flood_harm import harm
+from models.work_orders import safe_cell
 from pages.parts.basins_ground import Reach, Surface, flood_of
 from pages.parts.basins_inputs import BasinsInputs, Known
 from pages.parts.basins_setting import Setting
@@ -23,7 +24,6 @@ IntArray = npt.NDArray[np.int64]
 
 FOOT_M, MILE_M, ACRE_FOOT_M3, POUND_KG = 0.3048, 1609.344, 1233.48184, 0.45359237
 GALLON_M3 = 0.003785411784
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,14 +144,7 @@ def percent(share: float) -> str:
 
 def safe_csv(table: pd.DataFrame) -> str:
     """Write a table as CSV in which no cell begins like a formula."""
-    safe = table.copy()
-    for name in safe.columns:
-        if safe[name].dtype == object or pd.api.types.is_string_dtype(safe[name]):
-            safe[name] = [
-                f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-                for value in safe[name]
-            ]
-    return safe.to_csv(index=False)
+    return table.map(safe_cell).to_csv(index=False)
 
 
 def csv_button(label: str, table: pd.DataFrame, stem: str, *, key: str) -> None:

@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 CUTS = (0.2, 0.4, 0.6, 0.8)
 LABELS = ("under 20 %", "20 to 40 %", "40 to 60 %", "60 to 80 %", "80 % and more")
 SUSPECTED = 0.5
-CHART_PX = 128
+CHART_PX = 112
 DAYS_A_YEAR = 365.25
 LIGHT = ("#4D9BD1", "#9CC4DF", "#E6B84A", "#E07B1A", "#A63603")
 DARK = ("#3E7CA8", "#7FB2D3", "#C9A24A", "#F08A24", "#FF5A36")
@@ -94,11 +94,11 @@ def view(scene: Scene, *, scope: str) -> None:
     _complaints(scene, table, small=chosen is not None)
     st.dataframe(
         table.drop(columns=["p_clogged_low", "p_clogged_high", "reporting_low", "reporting_high"]).assign(
-            p_clogged=100 * table["p_clogged"]
+            p_clogged=100 * table["p_clogged"], flooding=np.rint(table["flooding"])
         ),
         hide_index=True,
         row_height=25,
-        height=table_height(len(table), most=3 if chosen is not None else 5),
+        height=table_height(len(table), most=2 if chosen is not None else 3),
         column_config=_columns(scene),
     )
     csv_button("Areas (CSV)", table, f"{scene.city.slug}-areas", key=f"{scope}.areas")
@@ -218,11 +218,11 @@ def _ago(days: float) -> str:
 def _columns(scene: Scene) -> dict[str, ColumnConfig | None]:
     column = st.column_config
     return {
-        "area": column.TextColumn("Neighborhood", width=112, pinned=True),
-        "basins": column.NumberColumn("Basins", format="localized", width=54),
+        "area": column.TextColumn("Neighborhood", width=120, pinned=True),
+        "basins": None,
         "reports": None,
         "reports_per_100": column.NumberColumn(
-            "Reports", format="%.1f", width=56, help="311 reports a year, of 100 basins."
+            "Reports", format="%.1f", width=54, help="311 reports a year, of 100 basins."
         )
         if scene.inputs.reports is not None
         else None,
@@ -234,7 +234,7 @@ def _columns(scene: Scene) -> dict[str, ColumnConfig | None]:
         )
         if scene.inputs.reports is not None
         else None,
-        "p_clogged": column.NumberColumn("Clogged %", format="%.0f", width=70),
+        "p_clogged": column.NumberColumn("Clogged %", format="%.0f", width=68),
         "flooding": column.NumberColumn(
             "People", format="localized", width=58, help="Reached by the water of the storm on the left."
         )

@@ -22,7 +22,6 @@ from pages.parts.basins_scene import (
     miles,
     percent,
     reached,
-    sources_words,
     table_height,
 )
 from pages.parts.figures import Figure, big_figures
@@ -36,10 +35,7 @@ NO_GROUND = (
     "what state basins may be, and which to look at first; not what water they spare anybody, because "
     "without the ground nobody can say which basins share a bowl. To load it: {how}"
 )
-LEFT_OUT = (
-    "Left out: pipes, canals and culverts, the time water takes, waves, wind and tide; every inch falls at "
-    "once everywhere. The surface errs by about 8 inches (95 %)."
-)
+LEFT_OUT = "Left out: pipes, canals, tide, the time water takes; it rains alike everywhere."
 _STYLE = """
 <style>
 .cr-balance { display: flex; height: 1.1rem; border-radius: .2rem; overflow: hidden;
@@ -85,34 +81,41 @@ def view(scene: Scene, *, scope: str) -> None:
     _headline(scene, pools)
     _figures(scene, surface, flood, pools, scope)
     _balance(scene, flood)
-    draws_view(scene, scope=scope)
+    table = pools.drop(columns="node")
+    draws_view(
+        scene,
+        lambda: csv_button("Pools (CSV)", table, f"{scene.city.slug}-pools", key=f"{scope}.pools"),
+        scope=scope,
+    )
     st.dataframe(
-        pools.drop(columns="node"),
+        table,
         hide_index=True,
         row_height=25,
-        height=table_height(len(pools), most=4),
+        height=table_height(len(table), most=4),
         column_config={
-            "place": st.column_config.TextColumn("Deepest pools in", width=118, pinned=True),
+            "place": st.column_config.TextColumn("Pools in", width=98, pinned=True),
             "depth_ft": st.column_config.NumberColumn(
-                "ft", format="%.1f", width=36, help="Deepest place, feet."
+                "ft", format="%.1f", width=32, help="Deepest place, feet."
             ),
             "hours": st.column_config.NumberColumn(
                 "Hours",
                 format="%.0f",
-                width=48,
+                width=44,
                 help="With half a foot or more at the deepest place; 24 is the end.",
             ),
             "people": st.column_config.NumberColumn("People", format="localized", width=58),
             "street_mi": st.column_config.NumberColumn(
-                "Street mi", format="%.1f", width=64, help="Miles of street under a foot of water or more."
+                "mi", format="%.1f", width=40, help="Miles of street under a foot of water or more."
             ),
-            "million_gallons": st.column_config.NumberColumn("M gal", format="%.1f", width=54),
-            "basins": st.column_config.NumberColumn("Basins", format="localized", width=56),
+            "million_gallons": st.column_config.NumberColumn(
+                "M gal", format="%.0f", width=46, help="Million gallons at most."
+            ),
+            "basins": None,
         },
     )
-    csv_button("Pools (CSV)", pools.drop(columns="node"), f"{scene.city.slug}-pools", key=f"{scope}.pools")
+    source = scene.city.elevation_source
     note(
-        f"{LEFT_OUT} {sources_words(scene.city, ('basins',))}",
+        f"Ground: {source.source.rstrip('.')}, {source.period}; {_error_words(surface)}. {LEFT_OUT}",
         help_text=" ".join((*surface.elevation.words, surface.rules.edge.why)),
     )
 
@@ -127,6 +130,10 @@ def _headline(scene: Scene, pools: pd.DataFrame) -> None:
         f"**{name}: worst in {worst['place']}**, {worst['depth_ft']:.1f} ft at the deepest, "
         f"{_hours_words(float(worst['hours']))}."
     )
+
+
+def _error_words(surface: Surface) -> str:
+    return f"it errs by {2 * surface.rules.elevation_sd_m / FOOT_M * 12:.0f} in (95 %, assumed)"
 
 
 def _hours_words(hours: float) -> str:
