@@ -124,7 +124,7 @@ def test_a_picture_lies_where_its_water_is_and_goes_with_it(open_map: OpenMap, s
 def test_zoomed_out_points_are_thinned_but_never_those_of_the_list(open_map: OpenMap) -> None:
     page = open_map().page
     share = page.locator(".legend .share")
-    expect(share).to_have_text(re.compile(r"About 1 in \d+ of the rest shown"))
+    expect(share).to_have_text(re.compile(r"about 1 in \d+ of the others drawn"))
     lon, lat = shown.places()
     for i in shown.ON_THE_LIST:
         red, green, blue, alpha = colour(page, "pointCanvas", lon[i], lat[i])

@@ -141,6 +141,7 @@ export class Furniture {
       .map(({ legend, colour }) => this.#row(legend, "dot", { "--c": colour }))
       .toReversed();
     this.shareRow = make("div", "share");
+    this.someWhole = classes.some(({ thinned }, kind) => !thinned && shown[kind]);
     this.shareText = null;
     return [...rows, this.shareRow];
   }
@@ -148,7 +149,8 @@ export class Furniture {
   // Tell when only a share of the points is drawn.
   showShare(share) {
     if (!this.shareRow) return;
-    const text = share < 0.995 ? `About 1 in ${Math.max(2, Math.round(1 / share))} of the rest shown; zoom in for all` : "";
+    const part = `about 1 in ${Math.max(2, Math.round(1 / share))}`;
+    const text = share < 0.995 ? `Zoomed out: ${part}${this.someWhole ? " of the others" : ""} drawn` : "";
     if (text === this.shareText) return;
     this.shareText = text;
     this.shareRow.textContent = text;
