@@ -33,6 +33,7 @@ from models.storm import INCH_MM, Pumping, Storm
 from pages.parts.basins_inputs import BasinsInputs, Known
 from pages.parts.basins_setting import Setting
 from pages.parts.flood_image import ImageFrame
+from pages.parts.warm_up import flood_compiler
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -160,6 +161,8 @@ class Surface:
 @st.cache_resource(show_spinner="Finding the bowls of the ground …", max_entries=3)
 def surface_of(_inputs: BasinsInputs, version: str) -> Surface | None:  # noqa: ARG001 -- the version is the key
     """Prepare a city's ground once for all sessions; None without elevation."""
+    # What the server is already compiling would only be compiled twice.
+    flood_compiler().wait(lambda _: None)
     return prepare_surface(_inputs)
 
 

@@ -1,7 +1,7 @@
-"""The simulator's compiled rules, made ready beside the server while nobody waits for them.
+"""The simulator's rules and the storm's steps, compiled beside the server while nobody waits for them.
 
-Compiling takes some ten seconds of one core, once a machine: numba keeps the result on disk, beside the
-source. It runs in a process of its own at a low priority, so that the first pages are as quick as ever
+Compiling takes some ten seconds of one core each, once a machine: numba keeps the result on disk, beside the
+source. It runs in processes of their own at a low priority, so that the first pages are as quick as ever
 and the server never holds the compiler in memory. Two servers that start together at worst both compile:
 numba writes its files whole or not at all.
 """
@@ -15,34 +15,41 @@ from functools import cache
 
 from pages.parts.settings import PROJECT_DIR, Settings
 
-COMMAND = (
-    "import os; getattr(os, 'nice', int)(10); from models.dispatch import compile_rules; compile_rules()"
-)
+_NICE = "import os; getattr(os, 'nice', int)(10); "
+COMMAND = f"{_NICE}from models.dispatch import compile_rules; compile_rules()"
+FLOOD_COMMAND = f"{_NICE}from models.flood_compile import compile_flood; compile_flood()"
 POLL_S = 0.2
 
 
-class RulesCompiler:
-    """The process that compiles the rules, once a server."""
+class Compiler:
+    """A process that compiles, once a server.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    command
+        The Python that it runs.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
-        """Whether rules are being compiled."""
+        """Whether it is compiling."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Begin, unless it was begun before. What goes wrong stands in the server's log; see `wait`."""
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-c", COMMAND], cwd=PROJECT_DIR, stdout=subprocess.DEVNULL
+                [sys.executable, "-c", self._command], cwd=PROJECT_DIR, stdout=subprocess.DEVNULL
             )
 
     def wait(self, progress: Callable[[float], None]) -> None:
-        """Wait while rules are being compiled; ``progress`` is told 0 and may raise to end the wait.
+        """Wait while it compiles; ``progress`` is told 0 and may raise to end the wait.
 
-        Where nothing was begun, or it failed, the first simulation compiles by itself.
+        Where nothing was begun, or it failed, the first simulation or storm compiles by itself.
         """
         while self.running:
             progress(0.0)
@@ -56,17 +63,26 @@ class RulesCompiler:
 
 
 @cache
-def rules_compiler() -> RulesCompiler:
-    """Return the one compiler of this server."""
-    return RulesCompiler()
+def rules_compiler() -> Compiler:
+    """Return the one compiler of the simulator's rules of this server."""
+    return Compiler(COMMAND)
+
+
+@cache
+def flood_compiler() -> Compiler:
+    """Return the one compiler of the storm's steps of this server."""
+    return Compiler(FLOOD_COMMAND)
 
 
 @asynccontextmanager
 async def compile_while_serving(_app: object) -> AsyncIterator[None]:
-    """Compile the simulator's rules in the background from the server's start (``CRESCENT_COMPILE``)."""
+    """Compile in the background from the server's start (``CRESCENT_COMPILE``)."""
+    compilers = (rules_compiler(), flood_compiler())
     if Settings().compile:
-        rules_compiler().start()
+        for compiler in compilers:
+            compiler.start()
     try:
         yield
     finally:
-        rules_compiler().stop()
+        for compiler in compilers:
+            compiler.stop()

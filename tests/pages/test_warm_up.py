@@ -8,22 +8,24 @@ from collections.abc import Iterator
 import pytest
 
 from pages.parts import warm_up
-from pages.parts.warm_up import RulesCompiler, compile_while_serving, rules_compiler
+from pages.parts.warm_up import Compiler, compile_while_serving, flood_compiler, rules_compiler
 from tests.e2e.conftest import PROJECT
 
 
 @pytest.fixture(autouse=True)
 def _own_compiler() -> Iterator[None]:
-    rules_compiler.cache_clear()
+    for compiler in (rules_compiler, flood_compiler):
+        compiler.cache_clear()
     yield
-    rules_compiler().stop()
-    rules_compiler.cache_clear()
+    for compiler in (rules_compiler, flood_compiler):
+        compiler().stop()
+        compiler.cache_clear()
 
 
 def _serve(seen: list[bool]) -> None:
     async def serve() -> None:
         async with compile_while_serving(None):
-            seen.append(rules_compiler().running)
+            seen.extend(compiler().running for compiler in (rules_compiler, flood_compiler))
 
     asyncio.run(serve())
 
@@ -32,22 +34,23 @@ def test_the_server_compiles_while_it_runs_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(warm_up, "COMMAND", "import time; time.sleep(60)")
+    monkeypatch.setattr(warm_up, "FLOOD_COMMAND", "import time; time.sleep(60)")
     seen: list[bool] = []
     _serve(seen)
-    assert seen == [True]
+    assert seen == [True, True]
     assert not rules_compiler().running
+    assert not flood_compiler().running
 
 
 def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRESCENT_COMPILE", "0")
     seen: list[bool] = []
     _serve(seen)
-    assert seen == [False]
+    assert seen == [False, False]
 
 
-def test_a_simulation_waits_for_it_and_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_up, "COMMAND", "import time; time.sleep(60)")
-    compiler = RulesCompiler()
+def test_a_simulation_waits_for_it_and_can_be_stopped() -> None:
+    compiler = Compiler("import time; time.sleep(60)")
     compiler.start()
     told: list[float] = []
 
@@ -80,3 +83,16 @@ def test_the_command_compiles_what_the_app_runs() -> None:
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "0"
+
+
+@pytest.mark.slow
+def test_the_other_command_compiles_what_storms_and_lists_run() -> None:
+    subprocess.run([sys.executable, "-c", warm_up.FLOOD_COMMAND], cwd=PROJECT, check=True)  # noqa: S603
+    code = (
+        "from models.flood_compile import compile_flood; from models.flood_kernel import run_steps; "
+        "print(compile_flood() > 0, sum(run_steps.stats.cache_misses.values()))"
+    )
+    found = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["True", "0"]
