@@ -27,6 +27,26 @@ class SolverError(CrescentError, RuntimeError):
     """A solver that stopped without a result that can be trusted; the text says why."""
 
 
+class PortalError(CrescentError, RuntimeError):
+    """An open-data portal that gave no usable answer; the text says what was asked and what to do."""
+
+
+class PortalUnavailableError(PortalError):
+    """A portal that could not be reached, or did not answer properly however often it was asked."""
+
+
+class PortalRefusedError(PortalError):
+    """A portal that understood the question and refused it: an unknown id, a bad token, a bad filter."""
+
+
+class PortalColumnsError(PortalError):
+    """Datasets that answer with other columns than expected; the text names both for each of them."""
+
+
+class PortalMovedError(PortalError):
+    """A dataset whose rows moved while its pages were read; what was read must be read again."""
+
+
 class Faults:
     """Gather faults and raise them as one error, so that a user mends all of them at once.
 
