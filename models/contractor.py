@@ -6,6 +6,7 @@ A reason is a question to ask, not a finding: no list here says that anybody lie
 gangs. docs/methods/routes.md tells how many planted ones are found.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,12 +62,15 @@ class Rules:
 
 @dataclass(frozen=True)
 class FalseShare:
-    """Share of false cleanings among ``of``, from a random audit.
+    """Share of cleanings among ``of`` that an audit finds false, from a random sample.
+
+    A basin found clogged soon after may have been left as it was, have filled again, or be misjudged: the
+    share is of what auditors find, not of lies.
 
     Attributes
     ----------
     false, audited, of
-        Found not cleaned, audited, and cleanings the sample was drawn from.
+        Found clogged, audited, and cleanings the sample was drawn from.
     mean, low, high
         Share in the sample, and its exact interval.
     """
@@ -151,12 +155,13 @@ def false_share(false: int, audited: int, of: int, *, level: float = 0.9) -> Fal
     faults.raise_as(InvalidInputError, "The false share cannot be told")
     if not audited:
         return FalseShare(0, 0, of, np.nan, 0.0, 1.0)
-    possible = np.arange(false, of - (audited - false) + 1)
     tail = (1 - level) / 2
-    so_many = hypergeom.sf(false - 1, of, possible, audited)
-    so_few = hypergeom.cdf(false, of, possible, audited)
-    kept = possible[(so_many > tail) & (so_few > tail)]
-    return FalseShare(false, audited, of, false / audited, float(kept.min() / of), float(kept.max() / of))
+    possible = range(false, of - (audited - false) + 1)
+    # The more are false, the likelier so many are found and the less likely so few.
+    least = bisect_left(possible, 1, key=lambda k: int(hypergeom.sf(false - 1, of, k, audited) > tail))
+    beyond = bisect_left(possible, 1, key=lambda k: int(hypergeom.cdf(false, of, k, audited) <= tail))
+    low, high = possible[least] / of, possible[beyond - 1] / of
+    return FalseShare(false, audited, of, false / audited, low, high)
 
 
 def check_contractor(

@@ -238,11 +238,11 @@ def _audit(audit: FalseShare) -> None:
     big_figures(
         [
             Figure(
-                "Not cleaned, by audit",
+                "Found clogged by audit",
                 percent(audit.mean),
                 f"{percent(audit.low)} to {percent(audit.high)} (90 %)",
-                f"{audit.false:,} of {audit.audited:,} audited; holds for all {audit.of:,} if the "
-                "audited were drawn at random.",
+                f"{audit.false:,} of {audit.audited:,} audited: left as it was, filled again, or misjudged. "
+                f"Holds for all {audit.of:,} if the audited were drawn at random.",
             ),
             Figure(
                 "Audited",
