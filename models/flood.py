@@ -89,7 +89,8 @@ class FloodGround:
         """
         ponds = self.ponds
         level = ponds.bottom_m[: ponds.n_ponds + 1] + DEEP_M
-        node = _homes(ponds, np.arange(ponds.n_ponds + 1), level)
+        # A pond exactly so deep is deep when it is full, not when water stands over its rim.
+        node = _homes(ponds, np.arange(ponds.n_ponds + 1), np.nextafter(level, -np.inf))
         water = np.full(len(node), np.inf)
         there = np.flatnonzero(node > OUT)
         water[there] = ponds.volumes_m3(node[there], level[there]) - self.of_parts_m3[node[there]]

@@ -13,6 +13,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 OUT = 0
+TINY_M3 = 1e-9
+"""Less than this is a dry node whatever rounding says."""
 
 
 @njit(cache=True, nogil=True)
@@ -266,7 +268,7 @@ def run_steps(  # noqa: C901, PLR0917
                 was_full[node] |= full[node]
             for pond in range(1, ponds):
                 node = deep_node[pond]
-                if node > OUT and (full[node] or held[node] >= deep_m3[pond]):
+                if node > OUT and (full[node] or held[node] >= max(deep_m3[pond], TINY_M3)):
                     deep[pond] += 1
             wet = standing > 0.0
             series[0, step] = standing

@@ -253,6 +253,16 @@ def test_no_rain_leaves_everything_dry() -> None:
     assert not flood.standing_min.any()
 
 
+def test_a_pond_as_deep_as_what_counts_as_standing() -> None:
+    dem = np.array([[0.15, 0.15, 0.15], [0.15, 0.0, 0.15], [0.15, 0.15, 0.15]])
+    ponds = significant_ponds(nest_bowls(dem, CELL_M, edge="outlet"), min_depth_m=0.1)
+    ground = prepare_ground(ponds, basin_row=[], basin_column=[], capacity_m3_s=[], runoff_share=1.0)
+    dry, half, full = (run_storm(ground, Storm(mm, 60.0), NO_PUMPS, []) for mm in (0.0, 100.0, 200.0))
+    assert ponds.n_ponds == 1
+    assert dry.standing_min[1] == half.standing_min[1] == 0
+    assert full.standing_min[1] > 1380
+
+
 def test_an_allowance_of_zero_takes_nothing() -> None:
     flood = run_storm(leveed("wall"), HEAVY, Pumping(share=0.0), 1.0)
     assert flood.drained_m3 == 0
