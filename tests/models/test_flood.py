@@ -372,6 +372,7 @@ def test_a_flat_surface_has_an_answer(edge: Edge) -> None:
 
 
 @pytest.mark.extract
+@pytest.mark.slow
 def test_the_real_ground_keeps_its_balance_and_its_step(extract_city_dir: Path) -> None:
     city = City.open(extract_city_dir)
     elevation, rules = city.elevation, city.profile.drainage
