@@ -31,7 +31,7 @@ M_PER_FT = 0.3048
 
 @dataclass(frozen=True)
 class Rules:
-    """When a cleaning is questioned. All are choices; none was fitted to records.
+    """When a cleaning is questioned. All are choices.
 
     Attributes
     ----------
