@@ -1,11 +1,12 @@
 """What cleaning 1, 2, 3 ... basins of a low ground avoids, from the storm model itself.
 
 A pool is water that stands together at some time of the storm; pools that spill into each other make one low
-ground. The basins of a low ground are put in order, by what each avoids in its own pool and in those that its
-pool spills into, and in a second order by the water each lets out. Then the storm is run with a growing share
-of every low ground's basins clean, all low grounds in one run, each apart from the others. So a curve has the
-dynamics of all water that meets, also where a pool must stop spilling before any level falls: its benefit
-rises late. docs/methods/basins.md, "Choice".
+ground. Its basins are put in order by what each avoids, in its own pool and in those that its pool spills
+into, and in a second order by the water each lets out. Then the storm is run with a growing share of every
+low ground's basins clean, all low grounds in one run, since they have next to nothing to do with each other.
+So a curve has the dynamics of all water that meets, also where a pool must stop spilling before any level
+falls: its benefit rises late. All of it is a mean over draws of the basins' states, because the mean state
+misses the ponds where most basins happen to be clogged. docs/methods/basins.md, "Choice".
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,8 @@ import numpy.typing as npt
 
 from errors import Faults, InvalidInputError
 from geo.drainage_hierarchy import OUT
-from models.basin_apart import StormApart, linked_pools, pools_of
-from models.basin_choice import envelope
-from models.flood import Flood, FloodGround
+from models.basin_runs import HighWater, Spills, StormRuns, harm_by, low_grounds
+from models.flood import FloodGround
 from models.flood_harm import Items
 from models.storm import Pumping, Storm
 
@@ -25,8 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-POINTS, ORDER_POINTS = 40, 16
-"""Numbers of basins at which a low ground is run, and, for the order, each pool; straight lines between."""
+POINTS = 12
+"""Numbers of basins at which a low ground is run; straight lines between."""
 BEND = 1.5
 """Points lie closer where few basins are cleaned: at shares (j / POINTS) ** BEND."""
 LESS = (0.05, 0.15, 0.4)
@@ -34,18 +34,22 @@ LESS = (0.05, 0.15, 0.4)
 PUMPS_FULL = 0.95
 """Pumps limit a pool that drains this share of their allowance before any basin is cleaned."""
 STUCK = 0.99
-"""A pool gains nothing where this share of its harm is left with every basin clean."""
+"""A low ground gains nothing where this share of its harm is left with every basin clean."""
+WORSE = (0.7, 0.45, 0.2)
+"""Shares of the mean opening with which basins left over are told apart: where inlets would limit first."""
 LEAST_M3 = 1e-6
+ROUNDS = 32
+"""Pools lie below each other; as many steps down are followed at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class Benefits:
-    """Benefit of cleaning basins, by low ground; only those where it is above zero.
+    """Benefit of cleaning basins, by low ground; only those where it is above zero. Means over the draws.
 
     Attributes
     ----------
-    pool
-        (n,) the pool of most harm in each low ground, as a node of the ponds' nest.
+    part
+        (n,) each low ground, as a node of the ponds' nest.
     benefit
         Of each (K,): harm avoided with 1 to K basins clean; never falls.
     by_water
@@ -54,30 +58,34 @@ class Benefits:
         Of each (2, K): numbers of its basins, best first, by harm and by water.
     adds_m3
         (n_basins,) water that each basin lets out until its pool's peak, cubic metres; 0 for all others.
+    reserve
+        (n_basins,) what a basin would avoid if all were more clogged than is thought: the order of stops that
+        gain nothing by the draws.
+    part_of_pond
+        (n_ponds + 1,) low ground of each pond.
     harm
         Harm of the storm without cleaning.
     best
         Harm avoided if every basin were clean.
-    pumps_harm, pumps_pools
-        Harm in pools, and their number, where cleaning every basin gains nothing because the pumps already
-        take all that they are said to.
-    dry_harm
-        Harm in pools that gain nothing and have no basin that pumps serve.
+    pumps_harm, dry_harm
+        Harm in pools where cleaning every basin gains nothing: because the pumps already take all that they
+        are said to, or because there is no basin that pumps serve.
     """
 
-    pool: IntArray
+    part: IntArray
     benefit: tuple[FloatArray, ...]
     by_water: tuple[BoolArray, ...]
     order: tuple[IntArray, ...]
     adds_m3: FloatArray
+    reserve: FloatArray
+    part_of_pond: IntArray
     harm: float
     best: float
     pumps_harm: float
-    pumps_pools: int
     dry_harm: float
 
     def basins(self, place: int, count: int) -> IntArray:
-        """Numbers of the basins to clean, so many of them in the low ground at a place of ``pool``."""
+        """Numbers of the basins to clean, so many of them in the low ground at a place of ``part``."""
         if not count:
             return np.zeros(0, np.int64)
         return self.order[place][int(self.by_water[place][count - 1]), :count]
@@ -85,7 +93,6 @@ class Benefits:
 
 def benefit_curves(
     ground: FloodGround,
-    flood: Flood,
     storm: Storm,
     pumping: Pumping,
     *,
@@ -98,11 +105,12 @@ def benefit_curves(
 
     Parameters
     ----------
-    ground, flood, storm, pumping
-        The storm without cleaning: ``flood`` is `models.flood.run_storm` of the others with ``open_share``.
+    ground, storm, pumping
+        As in `models.flood.run_storm`.
     open_share, open_if_cleaned
-        (n_basins,) expected open share as they are and after a stop, 0 to 1. A basin that a stop does not
-        open is left out: give those whose line comes first the same share twice.
+        (n_draws, n_basins) open shares as they are and after a stop, 0 to 1, such as
+        `models.basin_inputs.BasinStates.draws`; or (n_basins,) for one state. A basin that a stop does not
+        open in any draw is left out: give those whose line comes first the same share twice.
     items
         What is harmed, weighted.
     points
@@ -111,182 +119,185 @@ def benefit_curves(
     Raises
     ------
     InvalidInputError
-        If shares are outside 0 to 1, or of another length.
+        If shares are outside 0 to 1, or of another shape.
     """
     before, after = _checked(ground, open_share, open_if_cleaned)
-    whole, passed = StormApart.whole(ground, flood, storm, pumping, before)
-    pool = pools_of(ground, flood)
-    apart = whole.cut(pool, passed)
-    places = _ordered(apart, flood, before, after)
-    alone = _curves(apart, places, (before, after), items, ORDER_POINTS)
-    worth = _worth_downstream(apart, pool, passed, before, items)
-    rate = places.adds * worth[places.part]
-    for node in np.flatnonzero(alone.avoided[-1] > 0).tolist():
-        mine = slice(places.start[node], places.start[node + 1])
-        rate[mine] += np.diff(envelope(np.append(0.0, alone.curve(node))))
-    joined = linked_pools(flood, pool, passed)
-    together = whole.cut(joined, passed)
-    by_harm = places.regrouped(together.part, rate)
-    # A cubic metre is a cubic metre where pools join: by water alone, of basins that are of any use.
-    by_water = places.regrouped(together.part, np.where(rate > 0, places.adds, 0.0))
-    first, second = (
-        _curves(together, lists, (before, after), items, points) for lists in (by_harm, by_water)
+    runs = StormRuns.of(ground, storm, pumping, before.mean(axis=0))
+    here = runs.here(items)
+    open_now, gain = before.mean(axis=0), (after - before).mean(axis=0)
+    worth = _Worth.of(runs, open_now, here)
+    draws = [_draw(runs, one, other, worth) for one, other in zip(before, after, strict=True)]
+    rate, adds = (np.mean([getattr(draw, name) for draw in draws], axis=0) for name in ("rate", "adds"))
+    worse = [_draw(runs, less * open_now, less * open_now + gain, worth).rate for less in WORSE]
+    part = low_grounds(runs, [draw.water for draw in draws])
+    gained = sum(
+        harm_by(part, here, draw.water.level_m, runs.n_nodes)
+        - harm_by(part, here, draw.clean_m, runs.n_nodes)
+        for draw in draws
     )
-    kept = np.flatnonzero(np.maximum(first.avoided[-1], second.avoided[-1]) > 0).tolist()
-    cuts = [slice(by_harm.start[part], by_harm.start[part + 1]) for part in kept]
-    both = [(first.curve(part), second.curve(part)) for part in kept]
-    adds_m3 = np.zeros(ground.n_basins)
-    adds_m3[places.basin] = places.adds
-    stuck = apart.harm(items, _opened(before, after, places.basin)) >= STUCK * alone.harm
-    stuck &= alone.harm > 0
-    drained, allowed = (np.bincount(apart.part, water, ground.ponds.n_nodes) for water in places.totals)
-    pumps = stuck & (allowed > 0) & (drained >= PUMPS_FULL * allowed)
+    useful = np.flatnonzero((rate > 0) & (np.asarray(gained)[part[np.maximum(ground.pond, OUT)]] > 0))
+    home = part[ground.pond[useful]]
+    # A cubic metre is a cubic metre where pools join: the second order looks at water alone.
+    lists = [useful[np.lexsort((-score[useful], home))] for score in (rate, adds)]
+    start = np.searchsorted(np.sort(home), np.arange(runs.n_nodes + 1))
+    held = np.diff(start)
+    counts = np.ceil(np.outer((np.arange(1, points + 1) / points) ** BEND, held) - 1e-9).astype(np.int64)
+    some = runs.only(part, np.isin(part, np.unique(home)))
+    passed = [(draw.passed, share, other) for draw, share, other in zip(draws, before, after, strict=True)]
+    avoided = [_avoided(runs, some, part, passed, items, basins, counts) for basins in lists]
+    kept = np.flatnonzero(np.maximum(avoided[0][-1], avoided[1][-1]) > 0).tolist()
+    curves = [
+        [_curve(counts[:, node], values[:, node], int(held[node])) for values in avoided] for node in kept
+    ]
+    pumps, dry = np.mean([(draw.pumps_harm, draw.dry_harm) for draw in draws], axis=0).tolist()
     return Benefits(
-        pool=_worst_pools(joined, alone.harm)[kept],
-        benefit=tuple(np.maximum(one, other) for one, other in both),
-        by_water=tuple(other > one for one, other in both),
-        order=tuple(np.stack([by_harm.basin[cut], by_water.basin[cut]]) for cut in cuts),
-        adds_m3=adds_m3,
-        harm=float(alone.harm.sum()),
-        best=float(first.avoided[-1].sum()),
-        pumps_harm=float(alone.harm[pumps].sum()),
-        pumps_pools=int(pumps.sum()),
-        dry_harm=float(alone.harm[stuck & (allowed <= 0)].sum()),
+        part=np.array(kept, np.int64),
+        benefit=tuple(np.maximum(first, second) for first, second in curves),
+        by_water=tuple(second > first for first, second in curves),
+        order=tuple(np.stack([basins[start[node] : start[node + 1]] for basins in lists]) for node in kept),
+        adds_m3=adds,
+        reserve=np.mean(worse, axis=0),
+        part_of_pond=part,
+        harm=float(np.mean([draw.harm for draw in draws])),
+        best=float(np.mean([draw.best for draw in draws])),
+        pumps_harm=pumps,
+        dry_harm=dry,
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Places:
-    """Basins that a stop opens, by part and best first; (n,) each, ``start`` by part."""
+class _Worth:
+    """What is harmed, and (n_ponds + 1,) the harm that a cubic metre less avoids at each pond."""
 
-    basin: IntArray
-    part: IntArray
-    adds: FloatArray
-    start: IntArray
-    totals: FloatArray
-    pond: IntArray
+    items: Items
+    by_pond: FloatArray
 
-    def regrouped(self, part_of_pond: IntArray, rate: FloatArray) -> "_Places":
-        """Put the same basins in order by larger parts and a rate."""
-        part = part_of_pond[self.pond]
-        order = np.lexsort((-rate, part))
-        start = np.searchsorted(part[order], np.arange(len(self.start)))
-        return _Places(
-            self.basin[order],
-            part[order],
-            self.adds[order],
-            start,
-            self.totals,
-            self.pond[order],
-        )
+    @classmethod
+    def of(cls, runs: StormRuns, open_share: FloatArray, items: Items) -> "_Worth":
+        """Find it in the mean state.
+
+        In a pool: the most that ``LESS`` of the water avoids, by cubic metre. Where the pool spills, the
+        cubic metre is missing in those that it spills into as well.
+        """
+        n_nodes = runs.n_nodes
+        water = runs.run(open_share)
+        harm = harm_by(water.top, items, water.level_m, n_nodes)
+        spills = Spills.of(runs, water)
+        comes = np.bincount(water.top, runs.runoff_m2 * runs.rain_m.sum(), n_nodes)
+        comes += np.bincount(spills.target, spills.water_m3, n_nodes)
+        own: FloatArray = np.zeros(n_nodes)
+        for part in LESS:
+            level = runs.less_water(part).run(open_share).level_m
+            less = harm - harm_by(water.top, items, level, n_nodes)
+            own = np.maximum(own, np.divide(less, part * comes, out=np.zeros(n_nodes), where=comes > 0))
+        spilled = np.bincount(spills.source, spills.water_m3, n_nodes)
+        share = spills.water_m3 / spilled[spills.source]
+        below: FloatArray = np.zeros(n_nodes)
+        for _ in range(ROUNDS):
+            missing = share * (own + below)[spills.target]
+            further = np.bincount(spills.source, missing, n_nodes).astype(np.float64)
+            if np.allclose(further, below, rtol=1e-9, atol=0):
+                break
+            below = further
+        return cls(items, (own + below)[water.top])
 
 
 @dataclass(frozen=True, eq=False)
-class _Curves:
-    """Harm (n_nodes,) by part, basins cleaned and harm avoided (points, n_nodes) at each point."""
+class _Draw:
+    """One state of the basins: its water, its levels with all clean, what each basin is worth, and harm."""
 
-    harm: FloatArray
-    counts: IntArray
-    avoided: FloatArray
-    held: IntArray
-
-    def curve(self, part: int) -> FloatArray:
-        """(K,) harm avoided with 1 to K basins clean."""
-        at = np.append(0, self.counts[:, part])
-        values = np.append(0.0, self.avoided[:, part])
-        # Several points may ask for the same number of basins.
-        last = np.append(np.flatnonzero(np.diff(at)), len(at) - 1)
-        return np.asarray(np.interp(np.arange(1, self.held[part] + 1), at[last], values[last]))
+    water: HighWater
+    passed: FloatArray
+    clean_m: FloatArray
+    rate: FloatArray
+    adds: FloatArray
+    harm: float
+    best: float
+    pumps_harm: float
+    dry_harm: float
 
 
-def _curves(
-    apart: StormApart, places: _Places, shares: tuple[FloatArray, FloatArray], items: Items, points: int
-) -> _Curves:
-    """Run the storm with a growing share of each part's basins clean."""
-    held = np.diff(places.start)
-    rank = np.arange(len(places.basin)) - places.start[places.part]
-    harm = apart.harm(items, shares[0])
-    done = (np.arange(1, points + 1) / points) ** BEND
-    counts = np.ceil(np.outer(done, held) - 1e-9).astype(np.int64)
-    avoided = np.empty((points, len(held)))
-    for row, count in zip(avoided, counts, strict=True):
-        cleaned = places.basin[rank < count[places.part]]
-        row[:] = harm - apart.harm(items, _opened(*shares, cleaned))
-    # More open inlets never raise water by more than rounding; a curve must not fall.
-    return _Curves(harm, counts, np.maximum.accumulate(np.maximum(avoided, 0.0), axis=0), held)
-
-
-def _opened(before: FloatArray, after: FloatArray, cleaned: IntArray) -> FloatArray:
-    share = before.copy()
-    share[cleaned] = after[cleaned]
-    return share
-
-
-def _worth_downstream(
-    apart: StormApart, pool: IntArray, passed: FloatArray, before: FloatArray, items: Items
-) -> FloatArray:
-    """(n_nodes,) harm that a cubic metre less, spilled out of each pool, avoids in those that it reaches.
-
-    A pool's own worth of a cubic metre is the most that ``LESS`` of its water avoids, by cubic metre. Where
-    that pool spills as well, the cubic metre is missing further down.
-    """
-    n_nodes = len(pool)
-    comes: FloatArray = np.bincount(apart.part, apart.arriving_m3(), n_nodes).astype(np.float64)
-    harm = apart.harm(items, before)
-    own: FloatArray = np.zeros(n_nodes)
-    for part in LESS:
-        less = harm - apart.less_water(part).harm(items, before)
-        own = np.maximum(own, np.divide(less, part * comes, out=np.zeros(n_nodes), where=comes > 0))
-    into = np.maximum(apart.ground.ponds.into, OUT)
-    total = passed[-1] if len(passed) else np.zeros(n_nodes)
-    crossing = np.flatnonzero((into != OUT) & (total > 0) & (pool != apart.part[into]))
-    source, target = pool[crossing], apart.part[into[crossing]]
-    spilled = np.bincount(source, total[crossing], n_nodes)
-    share = total[crossing] / spilled[source]
-    worth: FloatArray = np.zeros(n_nodes)
-    # Pools lie below each other: as many rounds as the longest way down, or a few where it does not end.
-    for _ in range(32):
-        further: FloatArray = np.bincount(source, share * (own + worth)[target], n_nodes).astype(np.float64)
-        if np.allclose(further, worth, rtol=1e-9, atol=0):
-            break
-        worth = further
-    return worth
-
-
-def _worst_pools(joined: IntArray, harm: FloatArray) -> IntArray:
-    """(n_nodes,) of each part the pool of most harm."""
-    worst = np.zeros(len(joined), np.int64)
-    order = np.argsort(harm, kind="stable")
-    worst[joined[order]] = order
-    return worst
-
-
-def _ordered(apart: StormApart, flood: Flood, before: FloatArray, after: FloatArray) -> _Places:
-    """Order the basins of each pool by the water that each lets out until its peak."""
+def _draw(runs: StormRuns, before: FloatArray, after: FloatArray, worth: _Worth) -> _Draw:
+    """Run one state of the basins, and find what each basin lets out and what that is worth."""
     from models import basin_kernel as kernel
 
-    ground, n_nodes = apart.ground, apart.ground.ponds.n_nodes
+    ground, n_nodes = runs.ground, runs.n_nodes
+    passed = np.zeros((len(runs.rain_m), n_nodes))
+    water = runs.run(before, passed_m3=passed)
+    inflow = runs.inflows_m3(passed, there=np.zeros(n_nodes, np.bool_), within=runs)
+    harm = harm_by(water.top, worth.items, water.level_m, n_nodes)
     # A basin that its pool's water reaches takes from what stands; another only what passes it.
-    low = (ground.home > OUT) & ((ground.home == ground.pond) | (flood.volume_m3[ground.home] > 0))
-    low = low[ground.by_pond]
-    flow = [(share * ground.capacity_m3_s)[ground.by_pond] for share in (before, after)]
-    pumps = (apart.allowed_m, apart.step_s, apart.runoff_m2, apart.served_m2, ground.start, low)
-    stands = kernel.surplus(apart.rain_m, apart.inflow_m3, *pumps, flow[0])
+    low = ((ground.home > OUT) & ((ground.home == ground.pond) | water.one_pool[ground.home]))[runs.basin]
+    one, other = ((share * ground.capacity_m3_s)[runs.basin] for share in (before, after))
+    rules = (runs.allowed_m, runs.step_s, runs.runoff_m2, runs.served_m2, runs.start, low)
+    stands = kernel.surplus(runs.rain_m, inflow, *rules, one)
     # A pool is wet once any of its ponds is, and at its peak when most water stands in all of them.
     by_pool = np.zeros((n_nodes, len(stands)))
-    np.add.at(by_pool, apart.part, stands.T)
+    np.add.at(by_pool, water.top, stands.T)
     wet_from = np.where(by_pool.any(axis=1), (by_pool > 0).argmax(axis=1), len(stands))
     peak_at = by_pool.argmax(axis=1)
-    place, adds, totals = kernel.gains(
-        apart.rain_m, *pumps, flow[0], flow[1], wet_from[apart.part], peak_at[apart.part]
+    adds, totals = kernel.gains(runs.rain_m, *rules, one, other, wet_from[water.top], peak_at[water.top])
+    by_basin = np.zeros(ground.n_basins)
+    by_basin[runs.basin] = np.where(adds > LEAST_M3, adds, 0.0)
+    clean = runs.run(after).level_m
+    left = harm_by(water.top, worth.items, clean, n_nodes)
+    stuck = (left >= STUCK * harm) & (harm > 0)
+    drained, allowed = (np.bincount(water.top, total, n_nodes) for total in totals)
+    pumps = stuck & (allowed > 0) & (drained >= PUMPS_FULL * allowed)
+    return _Draw(
+        water=water,
+        passed=passed,
+        clean_m=clean,
+        rate=by_basin * worth.by_pond[np.maximum(ground.pond, OUT)],
+        adds=by_basin,
+        harm=float(harm.sum()),
+        best=float(harm.sum() - left.sum()),
+        pumps_harm=float(harm[pumps].sum()),
+        dry_harm=float(harm[stuck & (allowed <= 0)].sum()),
     )
-    basin = ground.by_pond[place]
-    pond = np.maximum(ground.pond[basin], OUT)
-    part = apart.part[pond]
-    useful = np.flatnonzero((adds > LEAST_M3) & (part > OUT))
-    useful = useful[np.lexsort((-adds[useful], part[useful]))]
-    start = np.searchsorted(part[useful], np.arange(n_nodes + 1))
-    return _Places(basin[useful], part[useful], adds[useful], start, totals, pond[useful])
+
+
+def _avoided(  # noqa: PLR0917
+    runs: StormRuns,
+    some: StormRuns,
+    part: IntArray,
+    draws: list[tuple[FloatArray, FloatArray, FloatArray]],
+    items: Items,
+    basins: IntArray,
+    counts: IntArray,
+) -> FloatArray:
+    """(n_points, n_nodes) harm avoided by low ground with so many basins clean, a mean over the draws.
+
+    Only ``some`` of the ground is run; what the rest spills into it is that of the draw.
+    """
+    home = part[runs.ground.pond[basins]]
+    rank = np.arange(len(basins)) - np.searchsorted(home, home)
+    here = some.here(items)
+    part_here = np.zeros(len(some.runoff_m2), np.int64)
+    inside = np.flatnonzero(some.pond_of > OUT)
+    part_here[some.pond_of[inside]] = part[inside]
+    there = np.isin(np.arange(runs.n_nodes), some.nodes)
+    total = np.zeros(counts.shape)
+    for passed, before, after in draws:
+        inflow = runs.inflows_m3(passed, there=there, within=some)
+        level = some.run(before, inflow_m3=inflow).level_m
+        harm = harm_by(part_here, here, level, runs.n_nodes)
+        for point, count in enumerate(counts):
+            cleaned = basins[rank < count[home]]
+            share = before.copy()
+            share[cleaned] = after[cleaned]
+            level = some.run(share, inflow_m3=inflow).level_m
+            total[point] += harm - harm_by(part_here, here, level, runs.n_nodes)
+    # More open inlets never raise water by more than rounding; a curve must not fall.
+    return np.maximum.accumulate(np.maximum(total / len(draws), 0.0), axis=0)
+
+
+def _curve(counts: IntArray, avoided: FloatArray, held: int) -> FloatArray:
+    """(held,) harm avoided with 1 to all basins clean, by straight lines between the points."""
+    at, values = np.append(0, counts), np.append(0.0, avoided)
+    # Several points may ask for the same number of basins.
+    last = np.append(np.flatnonzero(np.diff(at)), len(at) - 1)
+    return np.asarray(np.interp(np.arange(1, held + 1), at[last], values[last]))
 
 
 def _checked(
@@ -295,12 +306,13 @@ def _checked(
     faults = Faults()
     both = []
     for name, given in (("open_share", open_share), ("open_if_cleaned", open_if_cleaned)):
-        share = np.asarray(given, np.float64)
+        share = np.atleast_2d(np.asarray(given, np.float64))
         faults.check(
-            share.shape in {(), (ground.n_basins,)}, f"{name} must be one number or {ground.n_basins} of them"
+            share.shape[-1] == ground.n_basins and share.ndim == 2 and len(share),
+            f"{name} must have {ground.n_basins} shares in each draw",
         )
         faults.check(((share >= 0) & (share <= 1)).all(), f"{name} must be 0 to 1")
         both.append(share)
+    faults.check(both[0].shape == both[1].shape, "both shares must have as many draws")
     faults.raise_as(InvalidInputError, "The benefit of cleaning cannot be found")
-    before, after = (np.broadcast_to(share, (ground.n_basins,)).copy() for share in both)
-    return before, np.maximum(before, after)
+    return both[0], np.maximum(both[0], both[1])

@@ -1,8 +1,7 @@
-"""What is known of each basin: 311 reports, looks and cleanings joined to it, and what it lets through.
+"""What is known of each basin: its records laid out, the states learned from them, what it lets through.
 
-Pure joins over frames; nothing here reads a file. A *look* is a time when somebody saw the basin: an
-inspection, a cleaning, an audit, or returned work. Between looks its state is a chance; see
-`models.basin_state`.
+A *look* is a time when somebody saw the basin: an inspection, a cleaning, an audit, or returned work. Between
+looks its state is a chance; see `models.basin_state`. The joins are in `models.basin_records`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.spatial import cKDTree
-from scipy.stats import spearmanr
+from scipy.special import expit, logit
+from scipy.stats import norm, spearmanr
 
 from errors import InvalidInputError
 from geo import crs
+from models.basin_nearby import Nearby, learn_nearby
+from models.basin_records import HIDDEN, Looks, Reports, join_looks, join_reports, words
 from models.basin_state import (
-    CLEAN,
+    CONFIDENCE,
     PRIORS,
     STATES,
     Estimate,
@@ -31,19 +32,30 @@ from models.basin_state import (
 )
 from models.inlets import Gutter, Inlet, sag_capacity
 
+__all__ = (
+    "BLOCKED_SHARE",
+    "BROKEN_SHARE",
+    "BasinStates",
+    "Evidence",
+    "Looks",
+    "Reports",
+    "basin_capacity",
+    "complaints_and_floods",
+    "gather_evidence",
+    "join_looks",
+    "join_reports",
+    "learn_states",
+    "rank_agreement",
+)
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-WITHIN_M = 40.0
-"""A report farther than this from every basin is of its place only, not of a basin."""
 WINDOW_DAYS = 365.25
 """Reports older than this say nothing of a basin's state."""
 ONE_REPORT_DAYS = 7.0
 """Reports of one basin within so many days count as one: a storm makes several people call."""
-DISPROVED_DAYS = 30.0
-"""A cleaning whose audit found the basin clogged within so many days is not counted as one."""
-HIDDEN = ("not found", "car parked")
 LASTING: tuple[State, ...] = ("clogged", "broken", "line blocked")
 """States that stay until somebody mends them."""
 REPORTED: tuple[State, ...] = ("clogged",)
@@ -59,57 +71,6 @@ _SPAN = 1_000_000.0
 
 
 @dataclass(frozen=True, eq=False)
-class Reports:
-    """311 reports and the basins they are of.
-
-    Attributes
-    ----------
-    basin
-        (n,) row of the nearest basin, -1 where none is near enough.
-    days_ago
-        (n,) days before the day of the list.
-    kind
-        (n,) number of the request type.
-    xy_m
-        (n, 2) place in metres.
-    """
-
-    basin: IntArray
-    days_ago: FloatArray
-    kind: IntArray
-    xy_m: FloatArray
-    notes: tuple[str, ...]
-
-    def counts(self, n_basins: int, *, days: float = 2 * WINDOW_DAYS) -> IntArray:
-        """(n_basins,) reports of each basin in the last so many days."""
-        near = self.basin[(self.basin >= 0) & (self.days_ago <= days)]
-        return np.bincount(near, minlength=n_basins).astype(np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class Looks:
-    """Times when somebody saw a basin, sorted by basin and time; (n,) each.
-
-    Attributes
-    ----------
-    basin
-        Row of the basin.
-    days_ago
-        Days before the day of the list.
-    found
-        What was found; "" where only the cleaning is on record.
-    clean_after
-        Whether the basin was clean when they left.
-    """
-
-    basin: IntArray
-    days_ago: FloatArray
-    found: npt.NDArray[np.object_]
-    clean_after: BoolArray
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Evidence:
     """Everything on record, laid out for `models.basin_state.fit_state`.
 
@@ -119,6 +80,8 @@ class Evidence:
         Basins as they were at each look, without what was found.
     found
         Of each state (n_looks,) 1, 0, NaN.
+    look_basin, xy_m
+        (n_looks,) which basin was looked at, and (n_basins, 2) where basins lie, metres.
     now
         Basins as they are on the day of the list.
     standing
@@ -129,6 +92,8 @@ class Evidence:
 
     looked: Records
     found: Mapping[State, FloatArray]
+    look_basin: IntArray
+    xy_m: FloatArray
     now: Records
     standing: Mapping[State, BoolArray]
     days_since_cleaned: FloatArray
@@ -155,10 +120,13 @@ class BasinStates:
         What was learned, by state.
     chance
         (n_basins,) mean and 90 % interval, by state.
+    nearby
+        What basins near each other share of being clogged.
     """
 
     models: Mapping[State, StateModel]
     chance: Mapping[State, Estimate]
+    nearby: Nearby
     notes: tuple[str, ...]
 
     def open_share(self, *, blocked: float = BLOCKED_SHARE, broken: float = BROKEN_SHARE) -> FloatArray:
@@ -169,6 +137,34 @@ class BasinStates:
         """(n_basins,) expected open share after a stop: clean, unless it is not found or under a car."""
         missed = np.minimum(self.chance["not found"].mean + self.chance["car parked"].mean, 1.0)
         return self._passable(broken) * (1 - self.chance["clogged"].mean * blocked * missed)
+
+    def draws(
+        self, n: int, *, seed: int = 0, blocked: float = BLOCKED_SHARE, broken: float = BROKEN_SHARE
+    ) -> tuple[FloatArray, FloatArray]:
+        """Draw open shares of all basins, (n, n_basins) as they are and the same after a stop.
+
+        How common a state is in the city is high or low for all basins together, within its interval; basins
+        near each other are clogged together as `models.basin_nearby` has learned; else one by one.
+        """
+        random = np.random.default_rng(seed)
+        before, after = np.empty((2, n, len(self.nearby.mean)))
+        reach = norm.ppf((1 + CONFIDENCE) / 2)
+        for row in range(n):
+            so = {}
+            for state, known in self.chance.items():
+                middle, low, high = (
+                    logit(np.clip(p, 1e-6, 1 - 1e-6)) for p in (known.mean, known.low, known.high)
+                )
+                drawn = expit(middle + random.standard_normal() * (high - low) / (2 * reach))
+                latent = (
+                    self.nearby.latent(random) if state == "clogged" else random.standard_normal(len(drawn))
+                )
+                so[state] = latent < norm.ppf(drawn)
+            passable = ~so["line blocked"] * (1 - so["broken"] * broken)
+            missed = so["not found"] | so["car parked"]
+            before[row] = passable * (1 - so["clogged"] * blocked)
+            after[row] = passable * (1 - (so["clogged"] & missed) * blocked)
+        return before, after
 
     def _passable(self, broken: float) -> FloatArray:
         line = 1 - self.chance["line blocked"].mean
@@ -183,107 +179,6 @@ def basin_capacity(kind: Sequence[str], *, depth_m: float) -> FloatArray:
         raise InvalidInputError(f"Basins of a kind that is not known: {', '.join(unknown)}")
     rate = [float(sag_capacity(Inlet(name), GUTTER, depth_m)[0]) for name in names]
     return np.asarray(rate)[number]
-
-
-def join_reports(
-    basins: pd.DataFrame,
-    requests: pd.DataFrame,
-    *,
-    types: Sequence[str],
-    as_of: pd.Timestamp,
-    epsg: int,
-    within_m: float = WITHIN_M,
-) -> Reports:
-    """Give each 311 report of these types the basin that is nearest to it.
-
-    Parameters
-    ----------
-    basins, requests
-        The tables ``basins`` and ``service_requests``.
-    types
-        Values of ``request_type`` that count.
-    as_of
-        The day of the list, with a time zone. Later reports are not known then and are counted in ``notes``.
-    epsg
-        Metres to measure in.
-    """
-    kind = pd.Index(list(types)).get_indexer(pd.Index(requests["request_type"])).astype(np.int64)
-    ago = _days_ago(requests["opened_at"], as_of)
-    kept = (kind >= 0) & (ago >= 0)
-    lon, lat = (requests[c].to_numpy(np.float64)[kept] for c in ("lon", "lat"))
-    xy = np.column_stack(crs.to_metres(lon, lat, epsg)).reshape(-1, 2)
-    basin = np.full(len(xy), -1, np.int64)
-    if len(basins) and len(xy):
-        at = np.column_stack(crs.to_metres(basins["lon"], basins["lat"], epsg))
-        away, nearest = cKDTree(at).query(xy, distance_upper_bound=within_m)
-        basin = np.where(np.isfinite(away), nearest, -1).astype(np.int64)
-    notes = _notes(
-        (int(((kind >= 0) & (ago < 0)).sum()), "reports are dated after the day of the list: not counted"),
-        (int(((kind >= 0) & np.isnan(ago)).sum()), "reports have no date: not counted"),
-        (int((basin < 0).sum()), f"reports have no basin within {within_m:.0f} m: of their area only"),
-    )
-    return Reports(basin, ago[kept], kind[kept], xy, notes)
-
-
-def join_looks(
-    basins: pd.DataFrame,
-    cleanings: pd.DataFrame | None,
-    returned: pd.DataFrame | None = None,
-    *,
-    as_of: pd.Timestamp,
-) -> Looks:
-    """Gather inspections, cleanings, audits and returned work by basin and time.
-
-    Parameters
-    ----------
-    basins, cleanings
-        The tables of that name; no cleanings: None.
-    returned
-        Work orders that came back: ``basin_id, done_at, found``.
-    as_of
-        The day of the list, with a time zone. What is dated later is counted in ``notes`` and left out.
-    """
-    n = len(basins)
-    cleaned_at = _days_ago(basins["last_cleaned_at"], as_of)
-    seen_at, seen = _days_ago(basins["inspected_at"], as_of), _words(basins["condition"])
-    seen_at = np.where(seen == "", np.nan, seen_at)
-    parts = [(np.arange(n), seen_at, seen, seen == CLEAN)]
-    strange = 0
-    last = cleaned_at.copy()
-    work = [] if cleanings is None else [(cleanings, "cleaned_at")]
-    work += [] if returned is None else [(returned, "done_at")]
-    for frame, when in work:
-        row = pd.Index(basins["basin_id"]).get_indexer(pd.Index(frame["basin_id"])).astype(np.int64)
-        strange += int((row < 0).sum())
-        known = frame[row >= 0]
-        row = row[row >= 0]
-        ago, found = _days_ago(known[when], as_of), _words(known["found"])
-        false = np.zeros(len(row), np.bool_)
-        if "audit_found" in known:
-            checked, verdict = _days_ago(known["audited_at"], as_of), _words(known["audit_found"])
-            false = (verdict == "clogged") & (ago - checked <= DISPROVED_DAYS) & (checked >= 0)
-            told = np.flatnonzero(verdict != "")
-            parts.append((row[told], checked[told], verdict[told], verdict[told] == CLEAN))
-            # The basin's own date may be that of the cleaning that was not one.
-            wrong = false & (np.abs(last[row] - ago) < 1.0)
-            last[row[wrong]] = np.nan
-        real = np.flatnonzero(~false)
-        clean = ~np.isin(found[real], HIDDEN)
-        parts.append((row[real], ago[real], found[real], clean))
-    parts.append((np.arange(n), last, np.full(n, "", object), np.ones(n, np.bool_)))
-    basin, ago = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
-    found, clean = (np.concatenate([part[k] for part in parts]) for k in (2, 3))
-    ahead = ago < 0
-    order = np.flatnonzero(np.isfinite(ago) & ~ahead)
-    # Of the same moment, what was found comes before the bare date of the cleaning.
-    order = order[np.lexsort((found[order] == "", -ago[order], basin[order]))]
-    notes = _notes(
-        (strange, "pieces of work name a basin that is not in the table: left out"),
-        (int(ahead.sum()), "dates of looks lie after the day of the list: left out"),
-    )
-    return Looks(
-        basin[order].astype(np.int64), ago[order], found[order], clean[order].astype(np.bool_), notes
-    )
 
 
 def gather_evidence(
@@ -304,7 +199,7 @@ def gather_evidence(
     n = len(basins)
     trees = basins["tree_share"].to_numpy(np.float64, na_value=np.nan)
     trees = np.where(np.isnan(trees), np.nanmean(trees) if np.isfinite(trees).any() else 0.0, trees)
-    commercial = (_words(basins["land_use"]) == "commercial").astype(np.float64)
+    commercial = (words(basins["land_use"]) == "commercial").astype(np.float64)
     # "Now" is one more moment of each basin, after all its looks.
     basin = np.concatenate([looks.basin, np.arange(n)])
     ago = np.concatenate([looks.days_ago, np.zeros(n)])
@@ -339,6 +234,8 @@ def gather_evidence(
     return Evidence(
         _rows(rows, seen, np.full(len(seen), np.nan)),
         findings(found[seen].tolist()),
+        basin[seen],
+        _metres(basins),
         _rows(rows, now, np.full(n, np.nan)),
         standing,
         since_clean[now],
@@ -364,13 +261,26 @@ def learn_states(
             silent = np.zeros(len(now.found))
             now = replace(now, reports=silent, years=silent)
         estimate = models[state].probability(now, n_draws=n_draws, seed=seed)
+        if state == "clogged":
+            nearby = _nearby(evidence, models[state])
+            estimate = Estimate(
+                *(expit(logit(part) + nearby.mean) for part in (estimate.mean, estimate.low, estimate.high))
+            )
         if state in evidence.standing:
             stands = evidence.standing[state]
             estimate = Estimate(
                 *(np.where(stands, 1.0, part) for part in (estimate.mean, estimate.low, estimate.high))
             )
         chance[state] = estimate
-    return BasinStates(models, chance, evidence.notes)
+    return BasinStates(models, chance, nearby, evidence.notes)
+
+
+def _nearby(evidence: Evidence, model: StateModel) -> Nearby:
+    """Compare what looks found with what features and reports made one expect, near each other."""
+    found = evidence.found["clogged"]
+    seen = np.flatnonzero(~np.isnan(found))
+    expected = model.expected(_rows(evidence.looked, seen, found[seen]))
+    return learn_nearby(evidence.xy_m, evidence.look_basin[seen], found[seen], expected)
 
 
 def complaints_and_floods(
@@ -444,17 +354,11 @@ def _rows(rows: Records, kept: IntArray, found: FloatArray) -> Records:
     return Records(rows.features[kept], found, rows.reports[kept], rows.years[kept], rows.area[kept])
 
 
-def _words(column: pd.Series) -> npt.NDArray[np.object_]:
-    return np.asarray(column.astype(object).where(column.notna(), ""), dtype=object)
-
-
-def _days_ago(times: pd.Series, as_of: pd.Timestamp) -> FloatArray:
-    passed = (as_of - pd.to_datetime(times, utc=True)).dt.total_seconds()
-    return np.asarray(passed.to_numpy(np.float64, na_value=np.nan) / 86_400.0)
-
-
-def _notes(*counted: tuple[int, str]) -> tuple[str, ...]:
-    return tuple(f"{n:,} {words}" for n, words in counted if n)
+def _metres(basins: pd.DataFrame) -> FloatArray:
+    if not len(basins):
+        return np.zeros((0, 2))
+    epsg = crs.utm_epsg(basins["lon"], basins["lat"])
+    return np.column_stack(crs.to_metres(basins["lon"], basins["lat"], epsg))
 
 
 def _before(basin: IntArray, flag: BoolArray) -> IntArray:

@@ -65,15 +65,15 @@ def gains(  # noqa: PLR0917
     after_m3_s: FloatArray,
     wet_from: IntArray,
     peak_at: IntArray,
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Order the basins of each pond, and what the k-th one adds when it is cleaned after those before it.
+) -> tuple[FloatArray, FloatArray]:
+    """Clean the basins of each pond in the order of what each lets out alone, and tell what each one adds.
 
-    Water drained is counted from the step in which the pond's pool is wet to the one of its peak. Returns
-    places in ``start``'s order, the cubic metres each adds, and (2, ponds) of each pond: drained as it is,
+    Water drained is counted from the step in which the pond's pool is wet to the one of its peak. Returns the
+    cubic metres that each basin adds, in ``start``'s order, and (2, ponds) of each pond: drained as it is,
     and allowed by the pumps.
     """
     n, ponds, steps = len(low), len(runoff_m2), len(comes_m)
-    order, adds = np.arange(n), np.zeros(n)
+    adds = np.zeros(n)
     totals = np.zeros((2, ponds))
     can, share = np.zeros(steps), np.zeros(steps)
     for pond in range(1, ponds):
@@ -101,7 +101,6 @@ def gains(  # noqa: PLR0917
         ceiling = np.inf
         for place in range(end - first):
             k = first + by_gain[place]
-            order[first + place] = k
             if single[by_gain[place]] <= 0.0:
                 continue
             total = 0.0
@@ -111,6 +110,6 @@ def gains(  # noqa: PLR0917
                 total += min(can[step], allowed_m[step] * served_m2[pond])
             # No basin adds more than the one before it, so that pools can be merged by what is added.
             ceiling = min(ceiling, max(total - drained, 0.0))
-            adds[first + place] = ceiling
+            adds[k] = ceiling
             drained = total
-    return order, adds, totals
+    return adds, totals

@@ -16,7 +16,8 @@ from geo.drainage_hierarchy import OUT
 from models.basin_benefit import Benefits
 from models.basin_choice import Choice, highest_first, prioritise
 from models.basin_inputs import BasinStates, Reports
-from models.flood import Flood, FloodGround, run_storm
+from models.basin_runs import StormRuns
+from models.flood import Flood, FloodGround
 from models.flood_harm import Items, harm, harmed
 from models.storm import Pumping, Storm
 
@@ -31,6 +32,7 @@ PLAN, OLDEST, COMPLAINTS, SCORE, RANDOM = (
     "highest single score",
     "at random",
 )
+ALL = "all basins"
 POUND_KG = 0.45359237
 WEIGHT_LIMIT = 4.0
 """A neighborhood counts at most so many times as much, or as little, as one of the city's median income."""
@@ -81,8 +83,8 @@ class ListValue:
         The list.
     basins
         How many it names.
-    avoided
-        Harm avoided, by the name of the items.
+    avoided, low, high
+        Harm avoided, by the name of the items: mean over the draws, and where 90 % of them lie.
     times
         The plan's as a multiple of this, by the name of the items; infinite where this avoids nothing, NaN
         where neither does.
@@ -95,6 +97,8 @@ class ListValue:
     name: str
     basins: int
     avoided: Mapping[str, float]
+    low: Mapping[str, float]
+    high: Mapping[str, float]
     times: Mapping[str, float]
     ceiling: Mapping[str, float]
     why: str
@@ -121,8 +125,8 @@ def plan_list(
         (n_basins,) district of each basin from 0, and (n_districts,) least basins to clean in each. A pool is
         counted to the district of most of its basins; what a district then lacks is added by ``fill``.
     fill
-        (n_basins,) score by which basins are added for a floor, or when stops are left that gain nothing in
-        this storm; without it such stops are spare.
+        (n_basins,) score by which basins are added for a floor, or when stops are left, after those that
+        `Benefits.reserve` tells apart, such as P(clogged); without it such stops are spare.
     allowed
         (n_basins,) basins that may be added; all where None.
 
@@ -135,6 +139,11 @@ def plan_list(
         raise InvalidInputError(f"The list cannot be made: stops must be whole, 0 or more, not {budget}")
     if (floors is not None) and (district is None or fill is None):
         raise InvalidInputError("The list cannot be made: floors need the district and a score of each basin")
+    if fill is not None:
+        rank = np.argsort(np.argsort(fill, kind="stable"), kind="stable") / max(len(fill), 1)
+        fill = np.where(
+            benefits.reserve > 0, 1 + benefits.reserve / max(benefits.reserve.max(), 1e-300), rank
+        )
     lacking = np.zeros(0, np.int64)
     plan = _chosen(benefits, int(budget), district, floors)
     if district is not None and floors is not None and fill is not None:
@@ -212,49 +221,65 @@ def single_score(ground: FloodGround, flood: Flood, p_clogged: FloatArray, items
 
 
 def compare_lists(
-    base: Flood,
+    ground: FloodGround,
     storm: Storm,
     pumping: Pumping,
     lists: Mapping[str, IntArray],
     *,
-    open_share: FloatArray,
-    open_if_cleaned: FloatArray,
+    open_share: npt.ArrayLike,
+    open_if_cleaned: npt.ArrayLike,
     items: Sequence[Items],
     limited: str = "",
 ) -> tuple[ListValue, ...]:
-    """Run the storm with each list's basins clean, and put all beside the first.
+    """Run the whole storm with each list's basins clean, and put all beside the first.
 
     Parameters
     ----------
-    base
-        The storm without cleaning.
+    ground, storm, pumping
+        As in `models.flood.run_storm`.
     lists
         Numbers of basins by the list's name, the plan first.
     open_share, open_if_cleaned
-        (n_basins,) shares to value by: those expected, or, where they are known, those planted.
+        (n_draws, n_basins) or (n_basins,) shares to value by: draws of what is known, better others than
+        those by which the plan was made; or, where they are known, those planted.
     items
-        What is harmed.
+        What is harmed; words are made of the first.
     limited
         Words on what limits every list, such as `limits_in_words`.
     """
-    ground = base.ground
-
-    def avoided(basins: IntArray) -> dict[str, float]:
-        share = open_share.copy()
-        share[basins] = np.maximum(open_if_cleaned, open_share)[basins]
-        flood = run_storm(ground, storm, pumping, share)
-        return {it.name: harm(it, base.level_m) - harm(it, flood.level_m) for it in items}
-
-    everything = avoided(np.arange(ground.n_basins))
-    values = {name: avoided(basins) for name, basins in lists.items()}
-    best = next(iter(values.values()))
+    before = np.atleast_2d(np.asarray(open_share, np.float64))
+    after = np.maximum(np.atleast_2d(np.asarray(open_if_cleaned, np.float64)), before)
+    runs = StormRuns.of(ground, storm, pumping, before.mean(axis=0))
+    named = {**lists, ALL: np.arange(ground.n_basins)}
+    avoided = {name: np.zeros((len(items), len(before))) for name in named}
+    for draw, (share, clean) in enumerate(zip(before, after, strict=True)):
+        base = runs.run(share).level_m
+        for name, basins in named.items():
+            opened = share.copy()
+            opened[basins] = clean[basins]
+            level = runs.run(opened).level_m
+            for row, it in enumerate(items):
+                avoided[name][row, draw] = harm(it, base) - harm(it, level)
+    mean = {name: values.mean(axis=1) for name, values in avoided.items()}
+    first = next(iter(lists))
     out = []
-    for name, value in values.items():
-        times = {what: _times(best[what], value[what]) for what in value}
-        ceiling = {what: _times(everything[what], value[what]) for what in value}
-        first = items[0].name
-        why = "" if name == next(iter(values)) else _why(times[first], ceiling[first], limited)
-        out.append(ListValue(name, len(lists[name]), value, times, ceiling, why))
+    for name in lists:
+        low, high = np.quantile(avoided[name], (0.05, 0.95), axis=1)
+        times = [_times(*pair) for pair in zip(mean[first], mean[name], strict=True)]
+        ceiling = [_times(*pair) for pair in zip(mean[ALL], mean[name], strict=True)]
+        why = "" if name == first else _why(times[0], ceiling[0], limited)
+        out.append(
+            ListValue(
+                name=name,
+                basins=len(lists[name]),
+                avoided=_by_name(items, mean[name]),
+                low=_by_name(items, low),
+                high=_by_name(items, high),
+                times=_by_name(items, times),
+                ceiling=_by_name(items, ceiling),
+                why=why,
+            )
+        )
     return tuple(out)
 
 
@@ -266,8 +291,8 @@ def limits_in_words(benefits: Benefits) -> str:
     said = []
     if benefits.pumps_harm > 0:
         said.append(
-            f"{pumps:.0f} % of the harm is in {benefits.pumps_pools} pools where the pumps already take all "
-            "they can: there cleaning gains nothing"
+            f"{pumps:.0f} % of the harm is in pools where the pumps already take all they can: there "
+            "cleaning gains nothing"
         )
     if benefits.dry_harm > 0:
         said.append(f"{dry:.0f} % is in pools without a basin that pumps serve")
@@ -396,6 +421,10 @@ def _lacking(
     return np.concatenate([*more, np.zeros(0, np.int64)]).astype(np.int64)
 
 
+def _by_name(items: Sequence[Items], values: Sequence[float] | FloatArray) -> dict[str, float]:
+    return {it.name: float(value) for it, value in zip(items, values, strict=True)}
+
+
 def _times(plan: float, other: float) -> float:
     if other > 0:
         return plan / other
@@ -413,6 +442,6 @@ def _why(times: float, ceiling: float, limited: str) -> str:
             f"be 1.5 times better. {limited}"
         ).strip()
     return (
-        f"Cleaning every basin would avoid {ceiling:.1f} times as much, but with so many stops, and states "
-        f"known as chances only, the plan does not get it. {limited}"
+        f"Cleaning every basin would avoid {ceiling:.1f} times as much as this list, but with so many stops, "
+        f"and states known as chances only, the plan does not get it. {limited}"
     ).strip()

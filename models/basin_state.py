@@ -154,6 +154,10 @@ class StateModel:
             out[:] = expit(_odds(rows, theta, d)[1])
         return _estimate(values)
 
+    def expected(self, rows: Records) -> FloatArray:
+        """P(in the state) of each row at the most likely parameters, (n,)."""
+        return np.asarray(expit(_odds(rows, self.mode, rows.features.shape[1])[1]))
+
     def probability_by_area(self, rows: Records, *, n_draws: int = 100, seed: int = 0) -> Estimate:
         """Share of each area's rows in the state, (n_areas,); NaN where an area has none."""
         d = rows.features.shape[1]

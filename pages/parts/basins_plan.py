@@ -32,6 +32,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+SEED, DRAWS, COMPARED = 20_251_122, 12, 6
+"""States of the basins over which a list is made, and others over which lists are set side by side."""
 SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Budgets of the question "more trucks?", as multiples of the one that is set."""
 
@@ -124,16 +126,14 @@ def _benefits_of(_scene: Scene, version: str, known: str, setting: Setting) -> B
     surface, flood = _scene.surface, _scene.water
     if surface is None or flood is None:  # pragma: no cover - asked for with a surface only
         raise AssertionError
-    known_states = _scene.known
-    after = known_states.open_if_cleaned.copy()
-    _, first = line_first(known_states.states.chance["line blocked"].mean)
-    after[first] = known_states.open_share[first]
+    before, after = _scene.known.states.draws(DRAWS, seed=SEED)
+    _, first = line_first(_scene.known.states.chance["line blocked"].mean)
+    after[:, first] = before[:, first]
     return benefit_curves(
         flood.ground,
-        flood,
         flood.storm,
         surface.pumping(_scene.setting),
-        open_share=known_states.open_share,
+        open_share=before,
         open_if_cleaned=after,
         items=items_of(_scene, surface),
     )
@@ -217,13 +217,14 @@ def _compared(  # noqa: PLR0917
     limits = limits_in_words(benefits)
     first, other = (scene.setting.goal, "streets" if scene.setting.goal == "people" else "people")
     goals: list[Goal] = [first, "streets" if other == "streets" else "people"]
+    before, after = scene.known.states.draws(COMPARED, seed=SEED + 1)
     values = compare_lists(
-        flood,
+        flood.ground,
         flood.storm,
         surface.pumping(scene.setting),
         {PLAN: plan.basins, **lists},
-        open_share=scene.known.open_share,
-        open_if_cleaned=scene.known.open_if_cleaned,
+        open_share=before,
+        open_if_cleaned=after,
         items=[_plain(surface, goal) for goal in goals],
         limited=limits,
     )
