@@ -22,8 +22,7 @@ from data.city import City
 from geo import crs
 from geo.drainage_error import ElevationError
 from geo.regions import assign_regions
-from models.basin_inputs import BLOCKED_SHARE, BROKEN_SHARE
-from models.flood_draws import FloodDraws, draw_floods, draw_states
+from models.flood_draws import FloodDraws, draw_floods, state_draws
 from models.storm import INCH_MM, Pumping, Storm
 from pages.parts.basins_draws import DRAWS, SEED
 from pages.parts.basins_ground import Surface, prepare_surface
@@ -134,7 +133,7 @@ def make_case(
             Pumping(pumps.first_hour_in * INCH_MM, pumps.later_in_per_h * INCH_MM),
         ),
         open_share=known.open_share,
-        states=draw_states(known.states.chance, blocked=BLOCKED_SHARE, broken=BROKEN_SHARE),
+        states=state_draws(known.states),
         error=ElevationError(sd_m=rules.elevation_sd_m, range_m=rules.elevation_range_m),
         seed=SEED,
         draws=DRAWS,

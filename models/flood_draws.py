@@ -11,15 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import norm
 
 from errors import Faults, InvalidInputError
 from geo.drainage_edges import Edge, FloatArray, IntArray
 from geo.drainage_error import LEAST_DRAWS, ElevationError, drawn_surfaces
 from geo.drainage_hierarchy import nest_bowls
 from geo.drainage_ponds import significant_ponds
-from models.basin_state import Estimate, State
+from models.basin_inputs import BasinStates
 from models.flood import Flood, FloodGround, prepare_ground, run_storm
 from models.storm import Pumping, Storm
 
@@ -33,7 +31,6 @@ PARTS = (5, 20, 50)
 """Draws after which a first result is handed over."""
 
 INTERVAL = 0.9
-LEAST_CHANCE = 1e-6
 
 Figures = Mapping[str, float]
 NO_FIGURES: Figures = MappingProxyType({})
@@ -161,42 +158,12 @@ def sign_holds(values: npt.ArrayLike, *, share: float = 0.9) -> bool:
     return bool(len(drawn) and max((drawn > 0).mean(), (drawn < 0).mean()) >= share)
 
 
-def draw_states(
-    chance: Mapping[State, Estimate], *, blocked: float, broken: float
-) -> Callable[[np.random.Generator], tuple[FloatArray, FloatArray]]:
-    """Draw basins: clogged, broken, line blocked, and whether a crew gets at them, each by its chance.
-
-    How common a state is in the city is known with an error that all basins share, so the chances of one draw
-    are high or low together: on the log odds each lies as far within its 90 % interval as the others. Given
-    these, basins are drawn one by one.
-
-    Parameters
-    ----------
-    chance
-        (n_basins,) chance of each state with its interval, as in `models.basin_inputs.BasinStates`.
-    blocked, broken
-        Share of the opening that a clogged and a broken basin lose.
-
-    Returns
-    -------
-    draw
-        Gives (n_basins,) open shares as they are, and after a crew has been there: clean, unless it is not
-        found or under a car.
-    """
-    odds = {}
-    for state, known in chance.items():
-        low, high = (logit(np.clip(end, LEAST_CHANCE, 1 - LEAST_CHANCE)) for end in (known.low, known.high))
-        odds[state] = (low + high) / 2, (high - low) / (2 * norm.ppf((1 + INTERVAL) / 2))
+def state_draws(states: BasinStates) -> Callable[[np.random.Generator], tuple[FloatArray, FloatArray]]:
+    """Draw the basins' open shares, as they are and after a crew has been there, one state at a time."""
 
     def draw(random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        is_so = {}
-        for state, (middle, spread) in odds.items():
-            drawn = expit(middle + random.standard_normal() * spread)
-            is_so[state] = random.random(len(drawn)) < drawn
-        passable = ~is_so["line blocked"] * (1 - is_so["broken"] * broken)
-        missed = is_so["not found"] | is_so["car parked"]
-        found = passable * (1 - is_so["clogged"] * blocked)
-        return found, passable * (1 - (is_so["clogged"] & missed) * blocked)
+        before, after = states.draws(1, seed=int(random.integers(2**32)))
+        return before[0], after[0]
 
     return draw
 
@@ -222,7 +189,7 @@ def draw_floods(
     open_share
         (n_basins,) expected open shares, for the storm on the surveyed surface.
     states
-        Draws the basins' open shares, as they are and after a crew has been there; see `draw_states`.
+        Draws the basins' open shares, as they are and after a crew has been there; such as `state_draws`.
     error
         Error of the surface's levels.
     seed

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 import streamlit as st
 
 from geo.drainage_error import ElevationError
-from models.basin_inputs import BLOCKED_SHARE, BROKEN_SHARE
-from models.flood_draws import Draw, FloodDraws, draw_floods, draw_states
+from models.flood_draws import Draw, FloodDraws, draw_floods, state_draws
 from pages.parts.basins_ground import Surface, what_water_reaches
 from pages.parts.basins_scene import Scene, percent, reached
 from pages.parts.job import Job
@@ -147,11 +146,7 @@ def draw_water(
     return draw_floods(
         surface.case(surface.storm(scene.setting), surface.pumping(scene.setting)),
         open_share=known.open_share,
-        states=draw_states(
-            known.states.chance,
-            blocked=BLOCKED_SHARE,
-            broken=BROKEN_SHARE,
-        ),
+        states=state_draws(known.states),
         error=ElevationError(sd_m=rules.elevation_sd_m, range_m=rules.elevation_range_m),
         seed=SEED,
         draws=draws,

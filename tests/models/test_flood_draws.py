@@ -1,6 +1,8 @@
 """Draws of ground and basins: a closed form, a count by hand, and what is asked of them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -9,28 +11,27 @@ from scipy.stats import norm
 
 from errors import InvalidInputError
 from geo.drainage_error import ElevationError, drawn_surfaces
-from models.basin_state import Estimate, State
 from models.flood import run_storm
 from models.flood_draws import (
     Draw,
     FloodCase,
     FloodDraws,
     draw_floods,
-    draw_states,
     sign_holds,
+    state_draws,
 )
 from models.storm import Pumping, Storm
 
+if TYPE_CHECKING:
+    from models.basin_inputs import BasinStates
+
 FloatArray = npt.NDArray[np.float64]
 NO_PUMPS = Pumping(0.0, 0.0)
-MEAN: dict[State, FloatArray] = {
-    "clogged": np.array([0.5, 0.9]),
-    "broken": np.array([0.1, 0.2]),
-    "line blocked": np.array([0.2, 0.0]),
-    "not found": np.array([0.1, 0.0]),
-    "car parked": np.array([0.0, 0.3]),
-}
-CHANCE = {state: Estimate(mean, mean, mean) for state, mean in MEAN.items()}
+
+
+def _by_chance(random: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Two basins, each half the time nearly closed; a crew opens them."""
+    return np.where(random.random(2) < 0.5, 0.1, 1.0), np.ones(2)
 
 
 def _surface(size: int = 30) -> FloatArray:
@@ -91,11 +92,10 @@ def test_draws_are_counted_as_by_hand() -> None:
     def look(draw: Draw) -> dict[str, float]:
         return {"saved": draw.flood.peak_m3 - draw.cleaned(np.array([0, 1])).peak_m3}
 
-    states = draw_states(CHANCE, blocked=0.8, broken=0.5)
     found = draw_floods(
         case,
         open_share=np.array([0.5, 0.5]),
-        states=states,
+        states=_by_chance,
         error=error,
         seed=3,
         look=look,
@@ -111,7 +111,7 @@ def test_draws_are_counted_as_by_hand() -> None:
     times, again, saved = np.zeros(dem.shape), dict.fromkeys(pools, 0), []
     for number, surface in enumerate(drawn_surfaces(dem, 10.0, error=error, draws=100, seed=3)):
         random = np.random.default_rng(np.random.SeedSequence([3, number, 1]))
-        as_is, cleaned = states(random)
+        as_is, cleaned = _by_chance(random)
         ground = case.ground(surface)
         flood, after = (run_storm(ground, case.storm, case.pumping, share) for share in (as_is, cleaned))
         wet = flood.depth_m >= 0.3
@@ -163,30 +163,21 @@ def test_a_dry_day_has_no_pools() -> None:
     assert (found.p_wet == 0).all()
 
 
-def test_drawn_basins_have_the_expected_shares() -> None:
-    draw = draw_states(CHANCE, blocked=0.8, broken=0.5)
-    random = np.random.default_rng(5)
-    as_is, cleaned = (
-        np.mean(shares, axis=0) for shares in zip(*(draw(random) for _ in range(5_000)), strict=True)
-    )
-    passable = (1 - MEAN["line blocked"]) * (1 - 0.5 * MEAN["broken"])
-    missed = MEAN["not found"] + MEAN["car parked"]
-    np.testing.assert_allclose(as_is, passable * (1 - 0.8 * MEAN["clogged"]), atol=0.03)
-    np.testing.assert_allclose(cleaned, passable * (1 - 0.8 * MEAN["clogged"] * missed), atol=0.03)
-    found, after = draw(np.random.default_rng(6))
-    assert (after >= found).all()
+def test_each_draw_has_a_state_of_its_own() -> None:
+    asked: list[int] = []
 
+    def draws(n: int, *, seed: int) -> tuple[FloatArray, FloatArray]:
+        assert n == 1
+        asked.append(seed)
+        return np.array([[0.2, 0.3]]), np.array([[1.0, 1.0]])
 
-def test_doubt_about_how_common_a_state_is_is_shared() -> None:
-    """The share of clogged basins among many spreads over the draws as its interval says."""
-    many, none = np.ones(4000), np.zeros(4000)
-    chance = {state: Estimate(none, none, none) for state in MEAN} | {
-        "clogged": Estimate(0.35 * many, 0.16 * many, 0.59 * many)
-    }
-    draw = draw_states(chance, blocked=1.0, broken=1.0)
-    random = np.random.default_rng(2)
-    clogged = 1 - np.array([draw(random)[0].mean() for _ in range(1000)])
-    np.testing.assert_allclose(np.quantile(clogged, [0.05, 0.95]), [0.16, 0.59], atol=0.03)
+    draw = state_draws(cast("BasinStates", SimpleNamespace(draws=draws)))
+    before, after = draw(np.random.default_rng(1))
+    assert before.tolist() == [0.2, 0.3]
+    assert after.tolist() == [1.0, 1.0]
+    draw(np.random.default_rng(2))
+    draw(np.random.default_rng(1))
+    assert asked[0] == asked[2] != asked[1]
 
 
 def test_work_can_be_stopped_and_faults_are_said() -> None:
