@@ -196,7 +196,10 @@ class CityMap {
     this.groundPainter = new GroundPainter(ground, this.projection);
     this.fieldPainter = new FieldPainter(this.projection, this.groundPainter.lines, ground);
     this.made = new MadeLayers(this.projection, {
-      onChange: () => this.redraw("view"),
+      onChange: () => {
+        this.redraw("view");
+        if (this.furniture.legendCleared) this.#clearLegend(this.#target ? this.#viewAt(this.#target) : this.view);
+      },
       onFault: (message) => this.furniture.fault(message),
     });
     this.live?.close();
@@ -223,7 +226,7 @@ class CityMap {
     }
     this.posts.update(data.posts, this.outbox.waitingIds);
     if (this.furniture.update(data, this.theme, this.ground.synthetic) && !this.legendPlaced) {
-      this.furniture.clearLegend(data.posts, this.view);
+      this.#clearLegend(this.view);
       this.legendPlaced = true;
     }
     if (!data.editable && this.adding) this.setAdding(false);
@@ -246,10 +249,20 @@ class CityMap {
   fit(animated) {
     const target = this.view.fittedTo(this.focusBounds());
     this.#go(target, animated);
+    const there = this.#viewAt(target);
+    this.#clearLegend(there);
+  }
+
+  #clearLegend(view) {
+    const posts = this.data.posts.map(({ lon, lat, state }) => [...view.toScreen(lon, lat), state === "candidate" ? 1 : 5]);
+    this.furniture.clearLegend([...posts, ...this.made.marks(view)], view);
+  }
+
+  #viewAt(target) {
     const there = new View(this.projection, this.ground.bounds);
     there.resize(this.view.width, this.view.height);
     there.set(target);
-    this.furniture.clearLegend(this.data.posts, there);
+    return there;
   }
 
   zoomBy(steps) {

@@ -102,27 +102,29 @@ export class Furniture {
     this.legend.hidden = !rows.length;
   }
 
-  // Move the legend up the right edge to where it hides the fewest posts; low is best where all are equal.
-  clearLegend(posts, view) {
+  // Move the legend up the right edge to where it hides the least of the marks, [x, y, weight] in pixels each; low
+  // is best where all are equal.
+  clearLegend(marks, view) {
     const { offsetWidth: wide, offsetHeight: high } = this.legend;
     const left = view.width - wide - 10;
     let best = { cost: Infinity, bottom: 10 };
     for (let bottom = 10; bottom + high < view.height - 60; bottom += 20) {
       const y1 = view.height - bottom;
       let cost = bottom / 1000;
-      for (const { lon, lat, state } of posts) {
-        const [x, y] = view.toScreen(lon, lat);
+      for (const [x, y, weight] of marks) {
         const under = x > left - 14 && x < view.width && y > y1 - high - 14 && y < y1 + 14;
-        if (under) cost += state === "candidate" ? 1 : 5;
+        if (under) cost += weight;
       }
       if (cost < best.cost) best = { cost, bottom };
     }
     this.legend.style.bottom = `${best.bottom}px`;
+    this.legendCleared = true;
   }
 
   // Away from the view it was cleared for, the legend lies in the corner.
   settleLegend() {
     this.legend.style.bottom = "10px";
+    this.legendCleared = false;
   }
 
   #row(label, kind, style = {}) {

@@ -86,6 +86,12 @@ export class MadeLayers {
     return point < 0 ? null : { id: String(point), label: this.points.label(point) };
   }
 
+  // Where points that are always drawn and stops lie, with a weight each: [x, y, weight] in pixels.
+  *marks(view) {
+    if (this.points) yield* this.points.marks(view);
+    if (this.routes) yield* this.routes.marks(view);
+  }
+
   // How many of the thinned points are drawn, 0 to 1.
   get share() {
     return this.points?.share ?? 1;

@@ -180,6 +180,16 @@ export class PointsPainter {
     return this.places.nearest(x, y, REACH_PX / view.scale, (i) => this.#drawn(i, step));
   }
 
+  *marks(view) {
+    const { x, y } = this.places;
+    for (const [kind, { thinned }] of this.classes.entries()) {
+      if (thinned) continue;
+      for (const i of this.members[kind]) {
+        yield [(x[i] - view.cx) * view.scale + view.width / 2, (y[i] - view.cy) * view.scale + view.height / 2, 1];
+      }
+    }
+  }
+
   label(i) {
     return this.classes[this.kinds[i]].label;
   }

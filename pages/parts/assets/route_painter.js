@@ -54,6 +54,10 @@ export class RoutePainter {
     context.fillText(mark, px, py + 0.5);
   }
 
+  *marks(view) {
+    for (const { stops } of this.routes) for (const { x, y } of stops) yield [onScreenX(x, view), onScreenY(y, view), 1];
+  }
+
   // The stop under a pixel of the map, the first of a route lying highest; null if there is none.
   at(view, px, py) {
     for (const { stops } of this.routes.toReversed()) {
