@@ -28,7 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 POINTS = 12
 """Numbers of basins at which a low ground is run; straight lines between."""
 BEND = 1.5
-"""Points lie closer where few basins are cleaned: at shares (j / POINTS) ** BEND."""
+"""Where a low ground has more basins than points, they lie at shares (j / POINTS) ** BEND of them."""
 LESS = (0.05, 0.15, 0.4)
 """Shares of the water that come less, to find what a cubic metre less is worth in a pool."""
 PUMPS_FULL = 0.95
@@ -141,7 +141,9 @@ def benefit_curves(
     lists = [useful[np.lexsort((-score[useful], home))] for score in (rate, adds)]
     start = np.searchsorted(np.sort(home), np.arange(runs.n_nodes + 1))
     held = np.diff(start)
-    counts = np.ceil(np.outer((np.arange(1, points + 1) / points) ** BEND, held) - 1e-9).astype(np.int64)
+    step = np.arange(1, points + 1)[:, None]
+    bent = np.ceil((step / points) ** BEND * held - 1e-9).astype(np.int64)
+    counts = np.where(held <= points, np.minimum(step, held), bent)
     some = runs.only(part, np.isin(part, np.unique(home)))
     passed = [(draw.passed, share, other) for draw, share, other in zip(draws, before, after, strict=True)]
     avoided = [_avoided(runs, some, part, passed, items, basins, counts) for basins in lists]

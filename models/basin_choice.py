@@ -12,7 +12,7 @@ dropped that cannot be part of a better plan, and dynamic programming settles wh
 docs/methods/basins.md tells what was measured.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
@@ -367,15 +367,6 @@ def _checked(
     return Bowls(tuple(v * s for v, s in zip(worth, scale, strict=True)), home, least)
 
 
-@dataclass(frozen=True, eq=False)
-class ListValue:
-    """A list of basins beside the chosen plan: its weighted benefit, and the plan's as a multiple of it."""
-
-    name: str
-    value: float
-    times_better: float
-
-
 def crew_stops(trucks: int, days: int, basins_a_truck_day: float) -> int:
     """Basins that so many trucks clean in so many days.
 
@@ -396,21 +387,6 @@ def crew_stops(trucks: int, days: int, basins_a_truck_day: float) -> int:
     return int(trucks * days * basins_a_truck_day)
 
 
-def what_if(
-    benefit: Sequence[FloatArray],
-    crews: Mapping[str, int],
-    *,
-    weight: FloatArray | None = None,
-    district: IntArray | None = None,
-    floors: IntArray | None = None,
-) -> dict[str, Choice]:
-    """Choose anew for each budget, by its name; the rest as `prioritise`."""
-    return {
-        name: prioritise(benefit, stops, weight=weight, district=district, floors=floors)
-        for name, stops in crews.items()
-    }
-
-
 def highest_first(
     score: FloatArray, budget: int, *, allowed: npt.NDArray[np.bool_] | None = None
 ) -> IntArray:
@@ -421,32 +397,6 @@ def highest_first(
     """
     order = np.argsort(-np.nan_to_num(score, nan=-np.inf), kind="stable")
     return order[: int(budget)] if allowed is None else order[allowed[order]][: int(budget)]
-
-
-def list_values(
-    benefit: Sequence[FloatArray],
-    order: Sequence[IntArray],
-    lists: Mapping[str, IntArray],
-    choice: Choice,
-    *,
-    weight: FloatArray | None = None,
-) -> tuple[ListValue, ...]:
-    """Value lists of basins by the same benefit as the plan.
-
-    A bowl gets the benefit of as many basins as the list names of its ``order``, the (K,) basins that
-    ``benefit`` counts. Which of them is not asked, so a list is valued at its best.
-    """
-    bowl_of = np.full(max((int(ids.max(initial=-1)) for ids in order), default=-1) + 1, -1)
-    for bowl, ids in enumerate(order):
-        bowl_of[ids] = bowl
-    scale = np.ones(len(benefit)) if weight is None else weight
-    found = []
-    for name, basins in lists.items():
-        at = bowl_of[np.unique(basins[basins < len(bowl_of)])]
-        count = np.bincount(at[at >= 0], minlength=len(benefit))
-        value = float(sum(s * v[k - 1] for s, v, k in zip(scale, benefit, count, strict=True) if k))
-        found.append(ListValue(name, value, choice.value / value if value > 0 else np.inf))
-    return tuple(found)
 
 
 def line_first(line_blocked: FloatArray, *, suspected: float = 0.5) -> tuple[IntArray, IntArray]:

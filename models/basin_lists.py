@@ -139,6 +139,11 @@ def plan_list(
         raise InvalidInputError(f"The list cannot be made: stops must be whole, 0 or more, not {budget}")
     if (floors is not None) and (district is None or fill is None):
         raise InvalidInputError("The list cannot be made: floors need the district and a score of each basin")
+    if floors is not None and floors.sum() > budget:
+        raise InvalidInputError(
+            f"The floors cannot be met: they ask for {floors.sum()} basins, the crews can clean {budget}; "
+            "lower them or add crews"
+        )
     if fill is not None:
         rank = np.argsort(np.argsort(fill, kind="stable"), kind="stable") / max(len(fill), 1)
         fill = np.where(
@@ -388,8 +393,6 @@ def _chosen(
         if reserve is not None:
             held = np.bincount(district[reserve], minlength=len(floors))
             least = np.maximum(np.minimum(least, floors - held), 0)
-        if least.sum() > budget:
-            least = np.zeros(len(floors), np.int64)
     choice = prioritise(benefits.benefit, budget, district=home, floors=least)
     rate = [v[k - 1] / k if k else 0.0 for v, k in zip(benefits.benefit, choice.count, strict=True)]
     places = np.argsort(-np.array(rate), kind="stable").tolist()

@@ -15,9 +15,7 @@ from models.basin_choice import (
     envelope,
     highest_first,
     line_first,
-    list_values,
     prioritise,
-    what_if,
 )
 from tests.models.basin_cases import plain_model
 
@@ -141,8 +139,7 @@ def test_a_city_is_proven_and_never_below_greedy() -> None:
 
 def test_more_trucks_never_avoid_less() -> None:
     benefit = _city(40, 5)
-    found = what_if(benefit, {f"{t} trucks": crew_stops(t, 10, 8) for t in (0, 1, 2, 4, 8)})
-    values = [choice.value for choice in found.values()]
+    values = [prioritise(benefit, crew_stops(trucks, 10, 8)).value for trucks in (0, 1, 2, 4, 8)]
     assert values[0] == 0
     assert values == sorted(values)
     assert crew_stops(3, 5, 7.5) == 112
@@ -156,21 +153,10 @@ def test_weight_moves_basins_to_the_weighted_bowl() -> None:
     assert fair.count.tolist() == [1, 2]
 
 
-def test_lists_are_valued_by_the_same_benefit() -> None:
-    benefit = [np.array([0.0, 0.0, 9.0]), np.array([2.0, 3.0])]
-    order = [np.array([4, 0, 2]), np.array([1, 3])]
-    choice = prioritise(benefit, 3)
+def test_highest_first_puts_what_is_not_known_last() -> None:
     days = np.array([9.0, 8, 7, 1, np.nan, 99])
-    lists = {
-        "oldest first": highest_first(days, 3),
-        "all of it": np.arange(6),
-        "nothing known": np.array([5]),
-    }
-    got = {row.name: row for row in list_values(benefit, order, lists, choice)}
-    assert lists["oldest first"].tolist() == [5, 0, 1]
-    assert (got["oldest first"].value, got["oldest first"].times_better) == (2.0, 4.5)
-    assert got["all of it"].value == 12
-    assert got["nothing known"].times_better == np.inf
+    assert highest_first(days, 3).tolist() == [5, 0, 1]
+    assert highest_first(days, 6).tolist()[-1] == 4
     assert highest_first(days, 2, allowed=np.arange(6) != 5).tolist() == [0, 1]
 
 
