@@ -259,7 +259,7 @@ def _show(scene: Scene, found: FoundRoutes, scope: str) -> None:
     key = f"{scope}.truck_day"
     st.session_state[key] = _chosen(found, scope)
     first, number = st.columns([1.1, 1.6], gap="small")
-    begin = first.date_input("First day", value="today", key=f"{scope}.first", format="MM/DD/YYYY")
+    begin = first.date_input("First day", value="today", key=f"{scope}.first_day", format="MM/DD/YYYY")
     number.selectbox(
         "Truck-day on the map",
         range(len(routes.truck_days)),
