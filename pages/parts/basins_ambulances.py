@@ -121,7 +121,8 @@ def _headline(scene: Scene, found: Minutes, drawn: FloodDraws | None) -> None:
         st.markdown("**This storm slows no street.** Ambulances drive as usual.")
     elif drawn is None:
         st.markdown(
-            f"**{len(found.costs.pool):,} pools slow or shut streets.** What cleaning gives back is drawn."
+            f"**{len(found.costs.pool):,} pools slow or shut streets.** Whether cleaning gives minutes back "
+            "is for the draws to say."
         )
     elif not len(found.basins):
         st.markdown(
@@ -184,16 +185,16 @@ def _send(scene: Scene, found: Minutes, scope: str) -> None:
     """Offer to open staging under this storm, as it is and with the list cleaned."""
     _, state = _staging(scene)
     storm = storm_change(scene.setting)
-    first, second = st.columns(2, gap="small")
-    as_is = first.button(
+    as_is = st.button(
         "Send this storm to staging",
         icon=":material/emergency:",
         width="stretch",
         key=f"{scope}.send",
         help="Opens Ambulance staging with these streets under water; there the water is worked out anew.",
     )
-    cleaned = second.button(
-        "... with the list cleaned",
+    cleaned = st.button(
+        "Send it with the list cleaned",
+        icon=":material/cleaning_services:",
         width="stretch",
         key=f"{scope}.send_cleaned",
         disabled=not 0 < len(found.basins) <= MAX_STOPS,

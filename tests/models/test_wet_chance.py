@@ -1,5 +1,6 @@
 """The comparison of flood calls with P(wet): its figures by other ways, and on the real ground."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -12,8 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.wet_chance import Case, auc, call_aucs, footprint, wettest_near
 from data.city import City
+from geo.crs import to_metres
+from geo.drainage_error import ElevationError
+from models.flood_draws import draw_floods, state_draws
+from models.storm import Pumping, Storm
 from pages.parts.basins_ground import prepare_surface
-from pages.parts.basins_inputs import prepare_basins
+from pages.parts.basins_inputs import learn, prepare_basins
 
 if TYPE_CHECKING:
     from models.flood_draws import FloodDraws
@@ -71,12 +76,44 @@ def test_calls_on_the_real_ground_are_compared_inside_their_rain(
         assert found.background > 10_000
         assert found.low <= 0.5 <= found.high
     planted = np.zeros(grid.shape, dtype=np.float32)
-    row, column, _ = grid.cells_of(*_metres(calls, grid.epsg))
+    row, column, _ = grid.cells_of(*to_metres(calls["lon"], calls["lat"], grid.epsg))
     planted[row, column] = 1.0
     assert min(found.value for found in call_aucs(case(planted), calls).values()) > 0.95
 
 
-def _metres(calls: pd.DataFrame, epsg: int) -> tuple[np.ndarray, np.ndarray]:
-    from geo.crs import to_metres
+@pytest.mark.extract
+@pytest.mark.slow
+def test_the_bowl_of_broadmoor_is_wetter_than_the_ridge_and_found_again(extract_city_dir: Path) -> None:
+    """A part of the real ground with Broadmoor, Mid-City and the Gentilly ridge, drawn a hundred times."""
+    city = City.open(extract_city_dir)
+    inputs = prepare_basins(city)
+    surface, known = prepare_surface(inputs), learn(inputs)
+    assert surface is not None
+    grid = surface.elevation.grid
+    row, column, _ = grid.cells_of(*to_metres([-90.13, -90.04], [30.005, 29.935], grid.epsg))
+    part = np.s_[row[0] : row[1], column[0] : column[1]]
+    case = replace(
+        surface.case(Storm(120.0, 180.0), Pumping()),
+        dem_m=surface.elevation.dem_m[part],
+        basin_row=surface.row - row[0],
+        basin_column=surface.column - column[0],
+    )
+    found = draw_floods(
+        case,
+        open_share=known.open_share,
+        states=state_draws(known.states),
+        error=ElevationError(sd_m=0.1, range_m=200.0),
+        seed=1,
+    )
 
-    return to_metres(calls["lon"], calls["lat"], epsg)
+    def near(lon: float, lat: float) -> float:
+        at, across, _ = grid.cells_of(*to_metres(lon, lat, grid.epsg))
+        around = np.s_[at - row[0] - 10 : at - row[0] + 11, across - column[0] - 10 : across - column[0] + 11]
+        return float(np.nanmean(found.p_wet[around]))
+
+    broadmoor, ridge = near(-90.104, 29.947), near(-90.053, 29.998)
+    assert broadmoor > max(0.3, 5 * ridge)
+    assert ridge < 0.1
+    deepest = np.argmax(found.pool_m2)
+    assert found.found[deepest] > 0.5
+    assert ((found.p_wet >= 0.1) & (found.p_wet < 0.9)).sum() > (found.p_wet >= 0.9).sum() / 2
