@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from models.basin_lists import PLAN, UNKNOWN_WITHOUT_ELEVATION, ListValue, list_cost
+from models.basin_choice import Choice
+from models.basin_lists import PLAN, RANDOM, UNKNOWN_WITHOUT_ELEVATION, ListValue, list_cost
 from models.flood_harm import harm
-from pages.parts.basins_draws import draws_of
 from pages.parts.basins_map import Layers, picked_basin
-from pages.parts.basins_plan import CleanPlan, budgets, clean_plan
+from pages.parts.basins_plan import COMPARED, CleanPlan, budgets, clean_plan
 from pages.parts.basins_scene import (
     GALLON_M3,
+    MILE_M,
     Scene,
     count,
     csv_button,
@@ -30,17 +31,19 @@ from pages.parts.map_layers import HIDDEN, PointClass
 from pages.parts.notes import note
 
 SPARED: dict[Goal, str] = {"people": "people", "streets": "mi of street"}
-ROWS, CHART_PX = 6, 132
+ROWS, CHART_PX = 5, 132
 LITTLE = 0.05
 """Where every basin clean would spare less than this share of the harm, the page says so first."""
 
 
 @dataclass(frozen=True)
 class Spared:
-    """What a list spares, of what is harmed, in the words of one goal."""
+    """What a list spares (mean, and where 90 % of the draws lie), of what is harmed, in one goal's words."""
 
     goal: Goal
     value: float
+    low: float
+    high: float
     harmed: float
 
     def say(self, value: float) -> str:
@@ -86,7 +89,7 @@ def view(scene: Scene, *, scope: str) -> None:
             icon=":material/sunny:",
         )
     else:
-        _worth(scene, plan, scope)
+        _worth(scene, plan)
     if chosen is not None:
         basin_card(scene, chosen)
     names = ["List", "Today's lists", "More trucks?", "Line first"] if plan.lists else ["List", "Line first"]
@@ -108,10 +111,17 @@ def spared_of(scene: Scene, plan: CleanPlan, goal: Goal) -> Spared | None:
     if scene.surface is None or scene.water is None or not plan.lists:
         return None
     items = scene.surface.reach.people if goal == "people" else scene.surface.reach.shut
-    return Spared(goal, plan.lists[0].avoided[items.name], harm(items, scene.water.level_m))
+    first = plan.lists[0]
+    return Spared(
+        goal,
+        first.avoided[items.name],
+        first.low[items.name],
+        first.high[items.name],
+        harm(items, scene.water.level_m),
+    )
 
 
-def _worth(scene: Scene, plan: CleanPlan, scope: str) -> None:
+def _worth(scene: Scene, plan: CleanPlan) -> None:
     goal = scene.setting.goal
     spared = spared_of(scene, plan, goal)
     if spared is None or plan.plan is None or plan.benefits is None:
@@ -120,16 +130,14 @@ def _worth(scene: Scene, plan: CleanPlan, scope: str) -> None:
     reach = plan.benefits.best / plan.benefits.harm if plan.benefits.harm > 0 else 0.0
     if reach < LITTLE:
         st.markdown(
-            f"**In this storm cleaning spares little:** with every basin clean {percent(reach)} of the harm "
-            "would be avoided. "
-            + ("The pumps are the limit. " if plan.benefits.pumps_harm > 0 else "")
-            + "Try less rain."
+            f"**In this storm cleaning spares little:** {percent(reach)} with every basin clean. "
+            f"{_limit(plan)}"
         )
     else:
         useful = len(plan.basins) - plan.plan.spare
         st.markdown(
             f"**Clean these {useful:,} basins in {pools:,} pools:** {spared.say(spared.value)} of "
-            f"{spared.say(spared.harmed)} {SPARED[goal]} stay dry."
+            f"about {spared.say(spared.harmed)} {SPARED[goal]} stay dry."
         )
     other = spared_of(scene, plan, GOALS[1 - GOALS.index(goal)])
     best = best_of_today(plan)
@@ -142,9 +150,9 @@ def _worth(scene: Scene, plan: CleanPlan, scope: str) -> None:
             Figure(
                 "People spared" if goal == "people" else "Street spared, mi",
                 spared.say(spared.value),
-                _drawn(scene, scope, plan, goal)
-                or ("" if other is None else f"and {other.say(other.value)} {SPARED[other.goal]}"),
-                "The whole storm run again with these basins open, basins as they are expected to be.",
+                f"{spared.say(spared.low)} to {spared.say(spared.high)} in 9 of 10 draws",
+                f"The storm run again with these basins open, over {COMPARED} draws of the basins' states, "
+                "on the ground as surveyed." + _also(other),
             ),
             Figure(
                 "Times today's best list",
@@ -153,14 +161,11 @@ def _worth(scene: Scene, plan: CleanPlan, scope: str) -> None:
                 "At the same number of basins, both by the whole storm model.",
             ),
             Figure(
-                "Best possible?",
-                "not asked" if choice is None else f"gap {percent(choice.gap)}" if choice.gap else "proven",
-                ""
-                if choice is None
-                else f"lazy greedy gets {percent(choice.greedy / choice.value)}"
-                if choice.value
-                else "",
-                "Pools apart, basins within a pool in their order: no choice of numbers spares more.",
+                "Gap to the bound",
+                "none" if choice is None else percent(choice.gap),
+                _greedy(choice),
+                "No choice of numbers of basins, low grounds apart and each in its own order, can spare more "
+                "than the bound; the plan is the best of them. Lazy greedy for comparison.",
             ),
             Figure(
                 "Cost",
@@ -172,12 +177,32 @@ def _worth(scene: Scene, plan: CleanPlan, scope: str) -> None:
     )
 
 
+def _greedy(choice: Choice | None) -> str:
+    return (
+        "" if choice is None or not choice.value else f"greedy gets {percent(choice.greedy / choice.value)}"
+    )
+
+
+def _also(other: Spared | None) -> str:
+    return "" if other is None else f" It also spares {other.say(other.value)} {SPARED[other.goal]}."
+
+
+def _limit(plan: CleanPlan) -> str:
+    """Say what limits every list, where it is mostly one thing."""
+    benefits = plan.benefits
+    if benefits is None or benefits.harm <= 0:
+        return ""
+    if benefits.pumps_harm > benefits.harm / 2:
+        return "The pumps take all they can."
+    return "Most low ground has no basin that drains it." if benefits.dry_harm > benefits.harm / 2 else ""
+
+
 def best_of_today(plan: CleanPlan) -> tuple[str, float] | None:
     """Name the best of the lists a city would make today, and how many times more the plan spares."""
     if not plan.lists:
         return None
     name = next(iter(plan.lists[0].avoided))
-    others = [value for value in plan.lists if value.name != PLAN]
+    others = [value for value in plan.lists if value.name not in {PLAN, RANDOM}]
     best = max(others, key=lambda value: value.avoided[name])
     return best.name, best.times[name]
 
@@ -186,22 +211,6 @@ def _times(value: float) -> str:
     if np.isnan(value):
         return "none"
     return "theirs: 0" if np.isinf(value) else f"{value:.1f} times"
-
-
-def _drawn(scene: Scene, scope: str, plan: CleanPlan, goal: Goal) -> str:
-    """Say the interval over the draws, where they were made for this list."""
-    draws = draws_of(scene, scope)
-    name = f"spared {goal} {list_key(plan)}"
-    if draws is None or name not in draws.figures:
-        return ""
-    low, _, high = draws.interval(name)
-    say = count if goal == "people" else miles
-    return f"{say(low)} to {say(high)} in 9 of 10 draws"
-
-
-def list_key(plan: CleanPlan) -> str:
-    """Tell one list from another."""
-    return str(hash(plan.basins.tobytes()))
 
 
 def list_table(scene: Scene, plan: CleanPlan) -> pd.DataFrame:
@@ -254,7 +263,7 @@ def _list(scene: Scene, table: pd.DataFrame, *, scope: str, rows: int) -> None:
         },
     )
     csv_button("List (CSV)", table, f"{scene.city.slug}-list", key=f"{scope}.list")
-    note(sources_words(scene.city, ("basins", "service_requests", "cleanings")))
+    note(sources_words(scene.city, ("basins",)))
 
 
 def _line(scene: Scene, plan: CleanPlan, *, scope: str) -> None:
@@ -277,7 +286,7 @@ def _line(scene: Scene, plan: CleanPlan, *, scope: str) -> None:
         table,
         hide_index=True,
         row_height=25,
-        height=table_height(len(table), most=ROWS - 1),
+        height=table_height(len(table), most=ROWS - 2),
         column_config={
             "basin": column.TextColumn("Basin", width=76),
             "street": column.TextColumn("Street", width=110),
@@ -298,7 +307,9 @@ def today_table(scene: Scene, values: tuple[ListValue, ...]) -> pd.DataFrame:
         {
             "list": [value.name.capitalize() for value in values],
             "people": [value.avoided[people] for value in values],
-            "street_mi": [value.avoided[street] / 1609.344 for value in values],
+            "people_low": [value.low[people] for value in values],
+            "people_high": [value.high[people] for value in values],
+            "street_mi": [value.avoided[street] / MILE_M for value in values],
             "plan_times": [_times(value.times[first]) if value.name != PLAN else "" for value in values],
         }
     )
@@ -315,6 +326,8 @@ def _today(scene: Scene, plan: CleanPlan) -> None:
         column_config={
             "list": column.TextColumn("List", width=128),
             "people": column.NumberColumn("People", format="%.0f", width=56),
+            "people_low": None,
+            "people_high": None,
             "street_mi": column.NumberColumn("Street mi", format="%.1f", width=66),
             "plan_times": column.TextColumn("Plan is", width=74),
         },
@@ -322,7 +335,7 @@ def _today(scene: Scene, plan: CleanPlan) -> None:
     why = next((value.why for value in plan.lists if value.why), "")
     note(
         f"{len(plan.basins):,} basins each, spared by the whole storm run again. "
-        f"{why or plan.limits} Values are those expected: nobody knows which basins are clogged."
+        f"{why or plan.limits} Means over {COMPARED} draws of which basins are clogged: nobody knows."
     )
 
 
@@ -330,7 +343,7 @@ def _more(scene: Scene, plan: CleanPlan) -> None:
     found = budgets(plan)
     say = "weighted " if scene.setting.fair else ""
     unit = f"{say}{SPARED[scene.setting.goal]}"
-    scale = 1.0 if scene.setting.goal == "people" else 1 / 1609.344
+    scale = 1.0 if scene.setting.goal == "people" else 1 / MILE_M
     table = pd.DataFrame(found, columns=["stops", "spared"]).assign(
         spared=lambda frame: frame["spared"] * scale
     )

@@ -26,7 +26,7 @@ from models.flood_harm import Items
 from pages.parts.basins_ground import Surface
 from pages.parts.basins_inputs import BasinsInputs, nothing_reported
 from pages.parts.basins_scene import Scene
-from pages.parts.basins_setting import Goal, Setting
+from pages.parts.basins_setting import GOALS, Goal, Setting
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -121,12 +121,25 @@ def only_benefits(setting: Setting) -> Setting:
     return replace(setting, trucks=0, days=0, floor=0)
 
 
+@st.cache_resource(show_spinner="Drawing the basins' states …", max_entries=4)
+def _drawn_states(
+    _scene: Scene,
+    version: str,  # noqa: ARG001 -- a key
+    known: str,  # noqa: ARG001 -- a key
+    n: int,
+    seed: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Draw open shares as they are and after a crew has been there, (n, n_basins) each, for any storm."""
+    return _scene.known.states.draws(n, seed=seed)
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _benefits_of(_scene: Scene, version: str, known: str, setting: Setting) -> Benefits:  # noqa: ARG001
     surface, flood = _scene.surface, _scene.water
     if surface is None or flood is None:  # pragma: no cover - asked for with a surface only
         raise AssertionError
-    before, after = _scene.known.states.draws(DRAWS, seed=SEED)
+    before, drawn = _drawn_states(_scene, version, known, DRAWS, SEED)
+    after = drawn.copy()
     _, first = line_first(_scene.known.states.chance["line blocked"].mean)
     after[:, first] = before[:, first]
     return benefit_curves(
@@ -215,9 +228,8 @@ def _compared(  # noqa: PLR0917
         allowed=allowed,
     )
     limits = limits_in_words(benefits)
-    first, other = (scene.setting.goal, "streets" if scene.setting.goal == "people" else "people")
-    goals: list[Goal] = [first, "streets" if other == "streets" else "people"]
-    before, after = scene.known.states.draws(COMPARED, seed=SEED + 1)
+    goals = sorted(GOALS, key=lambda goal: goal != scene.setting.goal)
+    before, after = _drawn_states(scene, scene.city.version, scene.known.key, COMPARED, SEED + 1)
     values = compare_lists(
         flood.ground,
         flood.storm,

@@ -16,6 +16,7 @@ from pages.parts.basins_map import Layers, quiet_basins
 from pages.parts.basins_scene import (
     FOOT_M,
     GALLON_M3,
+    MILE_M,
     Scene,
     count,
     csv_button,
@@ -91,7 +92,7 @@ def view(scene: Scene, *, scope: str) -> None:
         table,
         hide_index=True,
         row_height=25,
-        height=table_height(len(table), most=4),
+        height=table_height(len(table), most=4 if draws_of(scene, scope) is None else 2),
         column_config={
             "place": st.column_config.TextColumn("Pools in", width=98, pinned=True),
             "depth_ft": st.column_config.NumberColumn(
@@ -115,8 +116,8 @@ def view(scene: Scene, *, scope: str) -> None:
     )
     source = scene.city.elevation_source
     note(
-        f"Ground: {source.source.rstrip('.')}, {source.period}; {_error_words(surface)}. {LEFT_OUT}",
-        help_text=" ".join((*surface.elevation.words, surface.rules.edge.why)),
+        f"Ground of {source.period}, {_error_words(surface)}. {LEFT_OUT}",
+        help_text=" ".join((source.source, *surface.elevation.words, surface.rules.edge.why)),
     )
 
 
@@ -133,7 +134,7 @@ def _headline(scene: Scene, pools: pd.DataFrame) -> None:
 
 
 def _error_words(surface: Surface) -> str:
-    return f"it errs by {2 * surface.rules.elevation_sd_m / FOOT_M * 12:.0f} in (95 %, assumed)"
+    return f"errs by {2 * surface.rules.elevation_sd_m / FOOT_M * 12:.0f} in (95 %, assumed)"
 
 
 def _hours_words(hours: float) -> str:
@@ -237,7 +238,7 @@ def pool_table(scene: Scene, surface: Surface, flood: Flood) -> pd.DataFrame:
             "depth_ft": deepest[nodes] / FOOT_M,
             "hours": hours[nodes],
             "people": np.rint(people[nodes]),
-            "street_mi": street[nodes] / 1609.344,
+            "street_mi": street[nodes] / MILE_M,
             "million_gallons": flood.volume_m3[nodes] / GALLON_M3 / 1e6,
             "basins": basins[nodes],
         }
