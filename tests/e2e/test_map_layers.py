@@ -169,8 +169,17 @@ def test_a_click_picks_the_nearest_of_80000_points_and_gives_it_a_ring(open_map:
     assert ring[3] > 200
 
 
-def test_stops_lie_on_their_line_and_nothing_is_picked_away_from_all(open_map: OpenMap) -> None:
+def test_a_new_route_is_gone_to_and_its_stops_are_picked(open_map: OpenMap) -> None:
     page = open_map(color_scheme="dark").page
+    look_at(page, WEST + 20 * STEP, SOUTH + 14 * STEP, 15)
+    page.get_by_text("Other route", exact=True).click()
+    page.wait_for_function(
+        f"(stops) => stops.every((stop) => {{ const [x, y] = {HOOK}.place(...stop);"
+        f"return x > 0 && y > 0 && x < {HOOK}.view.width && y < {HOOK}.view.height; }})",
+        arg=[[WEST + column * STEP, SOUTH + row * STEP] for column, row in shown.OTHER_STOPS],
+    )
+
+    page.get_by_text("Other route", exact=True).click()
     middle = (WEST + 5 * STEP, SOUTH + 3 * STEP)
     look_at(page, *middle, 15.5)
     red, green, blue, alpha = colour(page, "routeCanvas", *middle)

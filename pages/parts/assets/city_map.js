@@ -200,6 +200,7 @@ class CityMap {
         this.redraw("view");
         if (this.furniture.legendCleared) this.#clearLegend(this.#target ? this.#viewAt(this.#target) : this.view);
       },
+      onRoutes: (bounds) => this.#showAll(bounds),
       onFault: (message) => this.furniture.fault(message),
     });
     this.live?.close();
@@ -251,6 +252,16 @@ class CityMap {
     this.#go(target, animated);
     const there = this.#viewAt(target);
     this.#clearLegend(there);
+  }
+
+  // Go to a box of degrees unless all of it is in view.
+  #showAll([west, south, east, north]) {
+    const [left, bottom] = this.view.toScreen(west, south);
+    const [right, top] = this.view.toScreen(east, north);
+    if (left >= 0 && top >= 0 && right <= this.view.width && bottom <= this.view.height) return;
+    const target = this.view.fittedTo([west, south, east, north]);
+    this.#go(target, true);
+    this.#clearLegend(this.#viewAt(target));
   }
 
   #clearLegend(view) {

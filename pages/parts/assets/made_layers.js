@@ -8,9 +8,10 @@ import { RoutePainter } from "./route_painter.js";
 const files = new MadeFiles();
 
 export class MadeLayers {
-  constructor(projection, { onChange, onFault }) {
+  constructor(projection, { onChange, onRoutes, onFault }) {
     this.projection = projection;
     this.onChange = onChange;
+    this.onRoutes = onRoutes;
     this.onFault = onFault;
     this.image = null;
     this.points = null;
@@ -33,6 +34,8 @@ export class MadeLayers {
     this.wanted.routes = text;
     this.routes = routes.length ? new RoutePainter(routes, this.projection) : null;
     this.onChange();
+    const bounds = this.routes?.bounds;
+    if (bounds) this.onRoutes(bounds);
   }
 
   // What was shown stays until what follows is whole.

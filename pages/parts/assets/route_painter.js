@@ -9,6 +9,8 @@ const ARROW_PX = 5;
 export class RoutePainter {
   constructor(routes, projection) {
     this.routes = routes.map(({ lon, lat, colour, stops }) => ({
+      lon,
+      lat,
       x: lon.map((value) => projection.x(value)),
       y: lat.map((value) => projection.y(value)),
       colour,
@@ -52,6 +54,15 @@ export class RoutePainter {
     context.stroke();
     context.fillStyle = isLight(colour) ? "#101418" : "#ffffff";
     context.fillText(mark, px, py + 0.5);
+  }
+
+  // West, south, east, north of all routes; null where there is no line.
+  get bounds() {
+    const lon = this.routes.flatMap((route) => route.lon);
+    const lat = this.routes.flatMap((route) => route.lat);
+    const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+    const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
+    return lon.length ? [least(lon), least(lat), most(lon), most(lat)] : null;
   }
 
   *marks(view) {

@@ -33,6 +33,7 @@ CLASSES = (
 )
 LIST_CLASS = 2
 STOPS = ((4, 3), (6, 3), (6, 5))  # columns and rows of the crossings at which the truck stops
+OTHER_STOPS = ((1, 2), (3, 2))
 
 
 def places() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -59,7 +60,8 @@ def page() -> None:
     depth[POOL] = DEPTH_M
     theme = current_theme()
     lon, lat = places()
-    stop_lon, stop_lat = [WEST + x * STEP for x, _ in STOPS], [SOUTH + y * STEP for _, y in STOPS]
+    stops = OTHER_STOPS if st.checkbox("Other route") else STOPS
+    stop_lon, stop_lat = [WEST + x * STEP for x, _ in stops], [SOUTH + y * STEP for _, y in stops]
     city_map(
         key="map",
         ground_url=ground_url(TinyCity(Path(os.environ["CRESCENT_CITIES"]) / "tiny")),
