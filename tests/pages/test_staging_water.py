@@ -1,6 +1,7 @@
 """One storm, two services: the water that a scenario leaves on the streets, and what it does to drives."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from data.city import City
 from data.derived import Roads, StreetWater
 from errors import InvalidInputError
 from geo.crs import to_metres
+from models.busy_plan import Workload
 from models.flood import run_storm
 from models.scenario import CleanBasins, CloseRoad, RainStorm, Scenario
 from models.storm import INCH_MM
@@ -24,7 +26,9 @@ from pages.parts.palette import Theme
 from pages.parts.staging_disruptions import cut_off_words, disruption_words
 from pages.parts.staging_inputs import StagingInputs, prepare_staging, view_scenario
 from pages.parts.staging_map import live_field
+from pages.parts.staging_suggest_work import reach_matrix
 from pages.parts.staging_water import missing_words, storm_change, street_water, water_image
+from pages.parts.staging_world import make_world, plan_week
 from tests.e2e.conftest import PROJECT
 from tests.pages.basins_city import write_basins_city
 
@@ -120,6 +124,24 @@ def test_drives_pictures_and_words_follow_the_water(inputs: StagingInputs) -> No
     lon, lat = inputs.network.node_lon, inputs.network.node_lat
     assert np.all(shapely.contains_xy(shapely.box(west, south, east, north), lon, lat))
     assert water_image(inputs.city, TODAY, Theme(dark=True)) is None
+
+
+def test_simulated_and_suggested_plans_drive_through_the_same_water(inputs: StagingInputs) -> None:
+    storm = TODAY.having(RAIN)
+    rows, reach = [], []
+    for scenario in (TODAY, storm):
+        view = view_scenario(inputs, scenario)
+        world = make_world(inputs, scenario, view)
+        rows.append(world.bands[0].rows_s)
+        drives = plan_week(world, view.plan, scenario, Workload(1.0, 30.0)).travel_min
+        assert drives.shape[1] == len(world.nodes) + len(view.plan.staffed)
+        reach.append(reach_matrix(inputs, inputs.roads(scenario), view.demand, view.conditions))
+    assert (rows[1] >= rows[0] - 1e-3).all()
+    assert (rows[1] > rows[0] + 1).any()
+    assert not (reach[1] & ~reach[0]).any()
+    # Work in the background asks for the same roads from a thread of its own.
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inputs.roads, storm).result() == inputs.roads(storm)
 
 
 def test_water_and_other_disruptions_add_up(inputs: StagingInputs) -> None:
