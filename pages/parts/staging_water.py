@@ -81,7 +81,7 @@ class RainedOn:
     water: StreetWater
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner="Letting it rain …", max_entries=8)
 def _rained_on(_city: City, version: str, scenario: str) -> RainedOn:
     lacking = missing_words(_city)
     if lacking:
