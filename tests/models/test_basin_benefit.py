@@ -192,3 +192,14 @@ def test_bad_shares_are_refused_in_words() -> None:
             open_if_cleaned=np.full(4, 1.5),
             items=city.people,
         )
+
+
+def test_a_dry_day_and_a_list_of_nothing_are_said() -> None:
+    city = small_city(0, 6)
+    dry = SmallCity(city.ground, city.people, city.open_share, Storm(0, 60), city.pumping)
+    got = _curves(dry)
+    assert got.benefit == ()
+    assert limits_in_words(got) == "Nothing floods in this storm."
+    assert plan_list(got, 3, fill=np.arange(6.0)).basins.tolist() == [5, 4, 3]
+    clean = SmallCity(city.ground, city.people, np.ones(6), city.storm, city.pumping)
+    assert _curves(clean).benefit == ()
