@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -77,6 +78,12 @@ class PassingFaultError(Exception):
         self.wait_s = wait_s
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Load the certificates that are trusted, once: it takes longer than most questions."""
+    return httpx.create_ssl_context()
+
+
 class _SecretHeader(httpx.Auth):
     """Adds the token when a request leaves, so that no client, log or text carries it."""
 
@@ -130,6 +137,7 @@ class PoliteSession:
             timeout=httpx.Timeout(self._manners.read_timeout_s, connect=self._manners.connect_timeout_s),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             follow_redirects=False,
+            verify=_certificates(),
             trust_env=host not in _LOOPBACK,
         )
         self._lock = threading.Lock()

@@ -238,7 +238,8 @@ class PagedClient(ABC):
         PortalColumnsError
             The dataset lacks columns that were asked for.
         PortalMovedError
-            The dataset is not the one in which ``after`` stood, or its rows moved under counted pages.
+            The dataset is not the one in which ``after`` stood, its rows moved under counted pages, or it
+            stood still and gave other than its own number of rows.
         PortalUnavailableError, PortalRefusedError
             No answer, or none that can be used.
         """
@@ -275,6 +276,8 @@ class PagedClient(ABC):
                 cursor = replace(cursor, last_key=keys[-1], n_read=cursor.n_read + len(keys))
             if not more:
                 settled = self.describe(dataset.dataset_id).as_of == cursor.as_of
+                if settled:
+                    self._check_sum(dataset, where, cursor)
                 yield Page(rows=tuple(fresh), cursor=cursor, is_last=True, settled=settled)
                 return
             yield Page(rows=tuple(fresh), cursor=cursor, is_last=False, settled=None)
@@ -353,6 +356,14 @@ class PagedClient(ABC):
                 f"The rows of {cursor.source} moved while they were read; read it again from the beginning"
             )
         return batch.rows[overlap:], cursor, batch.more and len(batch.rows) > overlap
+
+    def _check_sum(self, dataset: Dataset, where: str | None, cursor: Cursor) -> None:
+        n_rows = dataset.n_rows if where is None else self.count(dataset.dataset_id, where)
+        if cursor.n_read != n_rows:
+            raise PortalMovedError(
+                f"{cursor.source} gave {cursor.n_read:,} of its {n_rows:,} rows; read it again from "
+                "the beginning"
+            )
 
     def _check(self, dataset: Dataset, batch: Batch) -> None:
         if any(not isinstance(row, dict) or self.key_of(dataset, row) is None for row in batch.rows):

@@ -67,7 +67,7 @@ class SodaServer(LoopbackServer):
     """A portal with datasets by id.
 
     ``compares_keys`` False refuses filters on ``:id``; ``most_rows`` caps a page whatever was asked; with a
-    ``token`` other tokens are refused.
+    ``token`` other tokens are refused; ``hidden`` rows are counted and not given.
     """
 
     def __init__(self, datasets: Mapping[str, SodaDataset]) -> None:
@@ -76,6 +76,7 @@ class SodaServer(LoopbackServer):
         self.compares_keys = True
         self.most_rows = 50_000
         self.token: str | None = None
+        self.hidden: set[str] = set()
         self.faulty_path = ".json"
 
     def pages_asked(self) -> list[Params]:
@@ -116,6 +117,7 @@ class SodaServer(LoopbackServer):
             return _refusal(400, "query.soql.no-such-column", f"No such column: {unknown[0]}")
         if (order := params["$order"].split(",")[0]) != ":id":
             found.sort(key=lambda row: str(row.get(order, "")))
+        found = [row for row in found if row[":id"] not in self.hidden]
         begin = int(params.get("$offset", 0))
         page = found[begin : begin + min(int(params["$limit"]), self.most_rows)]
         return Reply([{name: row[name] for name in select if name in row} for row in page])
