@@ -37,7 +37,7 @@ from pages.parts.staging_water import missing_words, storm_change
 
 STAGING = "pages/staging.py"
 NEEDED = ("posts", "neighborhoods")
-SURE = 0.9
+SURE, FEW_MINUTES = 0.9, 10
 
 
 @dataclass(eq=False)
@@ -78,7 +78,7 @@ def view(scene: Scene, *, scope: str) -> None:
     _figures(found, drawn)
     _send(scene, found, scope)
     _draws(scene, found, held, scope)
-    if drawn is not None:
+    if drawn is not None and drawn.draws >= DRAWS:
         _pools(scene, found, drawn)
         _list(scene, found, drawn, scope)
     under = scene.rules.speed_under_water
@@ -128,28 +128,42 @@ def _headline(scene: Scene, found: Minutes, drawn: FloodDraws | None) -> None:
         st.markdown(
             "**No basin gives minutes back:** in this storm streets stay under water however many are clean."
         )
-    elif sign_holds(drawn.figures[GIVEN_BACK], share=SURE):
+    elif _is_sure(drawn, GIVEN_BACK):
         low, middle, high = drawn.interval(GIVEN_BACK)
         verb = "gives back" if middle > 0 else "costs"
         st.markdown(
-            f"**Cleaning these {len(found.basins):,} basins {verb} {count(abs(middle))} minutes per "
-            f"{PER_CALLS:,} calls** ({count(low)} to {count(high)} in 9 of 10 draws)."
+            f"**Cleaning these {len(found.basins):,} basins {verb} {_say(abs(middle))} minutes per "
+            f"{PER_CALLS:,} calls** ({_say(low)} to {_say(high)} in 9 of 10 draws)."
         )
     else:
         values = drawn.figures[GIVEN_BACK]
+        told = (
+            f"So far, after {drawn.draws} of {DRAWS} draws:"
+            if drawn.draws < DRAWS
+            else "Whether cleaning helps ambulances cannot be told:"
+        )
         st.markdown(
-            f"**Whether cleaning helps ambulances cannot be told:** of {drawn.draws} draws of ground and "
-            f"basins, {int((values > 0).sum())} give minutes back, {int((values < 0).sum())} cost some, "
-            f"{int((values == 0).sum())} change nothing. A figure is shown where {percent(SURE)} agree."
+            f"**{told}** {int((values > 0).sum())} draws of ground and basins give minutes back, "
+            f"{int((values < 0).sum())} cost some, {int((values == 0).sum())} change nothing. A figure is "
+            f"shown where {percent(SURE)} of {DRAWS} agree."
         )
 
 
+def _is_sure(drawn: FloodDraws, name: str) -> bool:
+    """Whether all draws are done and enough of them agree on a figure's sign."""
+    return drawn.draws >= DRAWS and sign_holds(drawn.figures[name], share=SURE)
+
+
+def _say(minutes: float) -> str:
+    return f"{minutes:.1f}" if abs(minutes) < FEW_MINUTES else count(minutes)
+
+
 def _figures(found: Minutes, drawn: FloodDraws | None) -> None:
-    def of_draws(name: str, say: Callable[[float], str], factor: float = 1.0) -> str:
+    def of_draws(name: str, say: Callable[[float], str]) -> str:
         if drawn is None:
             return "one surface, no range yet"
         low, _, high = drawn.interval(name)
-        return f"{say(factor * low)} to {say(factor * high)} in 9 of 10 draws"
+        return f"{say(low)} to {say(high)} in 9 of 10 of {drawn.draws} draws"
 
     big_figures(
         [
@@ -167,8 +181,8 @@ def _figures(found: Minutes, drawn: FloodDraws | None) -> None:
             ),
             Figure(
                 "Calls cut off",
-                percent(found.flooded.cut_off),
-                of_draws(CUT_OFF, percent),
+                f"{found.flooded.cut_off:.1%}",
+                of_draws(CUT_OFF, "{:.1%}".format),
                 "Share of the calls that no staffed post has a way to.",
             ),
             Figure(
@@ -185,20 +199,20 @@ def _send(scene: Scene, found: Minutes, scope: str) -> None:
     """Offer to open staging under this storm, as it is and with the list cleaned."""
     _, state = _staging(scene)
     storm = storm_change(scene.setting)
-    as_is = st.button(
+    first, second = st.columns([2.1, 1.25], gap="small")
+    as_is = first.button(
         "Send this storm to staging",
-        icon=":material/emergency:",
         width="stretch",
         key=f"{scope}.send",
-        help="Opens Ambulance staging with these streets under water; there the water is worked out anew.",
+        help="Opens Ambulance staging with these streets under water. There the water is worked out anew "
+        "from the city's records, without work that was only uploaded here.",
     )
-    cleaned = st.button(
-        "Send it with the list cleaned",
-        icon=":material/cleaning_services:",
+    cleaned = second.button(
+        "... list cleaned",
         width="stretch",
         key=f"{scope}.send_cleaned",
         disabled=not 0 < len(found.basins) <= MAX_STOPS,
-        help=f"A scenario can name up to {MAX_STOPS:,} basins.",
+        help=f"The same with the basins of this list cleaned before the storm, up to {MAX_STOPS:,}.",
     )
     if as_is:
         state.change(lambda s: s.without(CleanBasins.kind).having(storm))
@@ -269,7 +283,7 @@ def _pools(scene: Scene, found: Minutes, drawn: FloodDraws) -> None:
             rows,
             hide_index=True,
             row_height=25,
-            height=table_height(len(rows), most=4),
+            height=table_height(len(rows), most=3),
             column_config={
                 "place": st.column_config.TextColumn("Pool in", width=130, pinned=True),
                 "minutes": st.column_config.NumberColumn(
@@ -295,23 +309,23 @@ def pool_rows(scene: Scene, found: Minutes, drawn: FloodDraws) -> tuple[pd.DataF
     surface, rows, unsure = scene.surface, [], 0
     for pool, streets in zip(found.costs.pool[:TOP_POOLS], found.costs.streets, strict=False):
         name = pool_name(int(pool))
-        if surface is None or not sign_holds(drawn.figures[name], share=SURE):
+        if surface is None or not _is_sure(drawn, name):
             unsure += 1
             continue
         low, middle, high = drawn.interval(name)
         pond = found.streets.pond[(found.pool_of_edge == pool) & (found.streets.depth_m > 0)]
         area = np.bincount(surface.place_of_pond[pond]).argmax()
-        rows.append((scene.place(int(area)), middle, f"{count(low)} to {count(high)}", int(streets)))
+        rows.append((scene.place(int(area)), middle, f"{_say(low)} to {_say(high)}", int(streets)))
     return pd.DataFrame(rows, columns=["place", "minutes", "range", "streets"]), unsure
 
 
 def _list(scene: Scene, found: Minutes, drawn: FloodDraws, scope: str) -> None:
-    if not len(found.basins) or not sign_holds(drawn.figures[GIVEN_BACK], share=SURE):
+    if not len(found.basins) or not _is_sure(drawn, GIVEN_BACK):
         return
     still = drawn.interval(STILL_CUT_OFF)[1]
     spare = found.stops - len(found.basins)
     more = f" {spare:,} stops more would gain nothing here." if spare else ""
-    note(f"After the list {percent(still)} of the calls are still cut off (median of the draws).{more}")
+    note(f"After the list {still:.1%} of the calls are still cut off (median of the draws).{more}")
     rows, inputs = found.basins, scene.inputs
     table = pd.DataFrame(
         {
