@@ -90,13 +90,14 @@ def view(scene: Scene, *, scope: str) -> None:
         )
     else:
         _worth(scene, plan)
+    warn_by_rule(scene)
     if chosen is not None:
         basin_card(scene, chosen)
     names = ["List", "Today's lists", "More trucks?", "Line first"] if plan.lists else ["List", "Line first"]
     tabs = dict(zip(names, st.tabs(names), strict=True))
     table = list_table(scene, plan)
     with tabs["List"]:
-        _list(scene, table, scope=scope, rows=ROWS - 3 * (chosen is not None))
+        _list(scene, plan, table, scope=scope, rows=ROWS - 3 * (chosen is not None) - scene.inputs.by_rule)
     with tabs["Line first"]:
         _line(scene, plan, scope=scope)
     if plan.lists:
@@ -104,6 +105,15 @@ def view(scene: Scene, *, scope: str) -> None:
             _today(scene, plan)
         with tabs["More trucks?"]:
             _more(scene, plan)
+
+
+def warn_by_rule(scene: Scene) -> None:
+    """Say where no basin was surveyed that a list of them sends nobody anywhere."""
+    if scene.inputs.by_rule:
+        note(
+            "The basins are placed by a rule and nobody has looked at any: this shows the method, and where "
+            "it would look first. Send no crew by it."
+        )
 
 
 def spared_of(scene: Scene, plan: CleanPlan, goal: Goal) -> Spared | None:
@@ -210,7 +220,9 @@ def best_of_today(plan: CleanPlan) -> tuple[str, float] | None:
 def _times(value: float) -> str:
     if np.isnan(value):
         return "none"
-    return "theirs: 0" if np.isinf(value) else f"{value:.1f} times"
+    if np.isinf(value):
+        return "theirs: 0"
+    return f"{value:.1f} times" if value < 10 else f"{count(value)} times"
 
 
 def list_table(scene: Scene, plan: CleanPlan) -> pd.DataFrame:
@@ -234,7 +246,7 @@ def list_table(scene: Scene, plan: CleanPlan) -> pd.DataFrame:
     return table.assign(lon=inputs.lon[rows], lat=inputs.lat[rows])
 
 
-def _list(scene: Scene, table: pd.DataFrame, *, scope: str, rows: int) -> None:
+def _list(scene: Scene, plan: CleanPlan, table: pd.DataFrame, *, scope: str, rows: int) -> None:
     column = st.column_config
     st.dataframe(
         table,
@@ -242,11 +254,11 @@ def _list(scene: Scene, table: pd.DataFrame, *, scope: str, rows: int) -> None:
         row_height=25,
         height=table_height(len(table), most=rows),
         column_config={
-            "place": column.NumberColumn("#", width=32),
-            "basin": column.TextColumn("Basin", width=70, pinned=True),
-            "street": column.TextColumn("Street", width=96),
-            "neighborhood": column.TextColumn("Neighborhood", width=90),
-            "p_clogged": column.NumberColumn("Clogged %", format="%.0f", width=68),
+            "place": None,
+            "basin": column.TextColumn("Basin", width=64, pinned=True),
+            "street": column.TextColumn("Street", width=104),
+            "neighborhood": column.TextColumn("Neighborhood", width=100),
+            "p_clogged": column.NumberColumn("Clogged %", format="%.0f", width=72),
             "pool": column.NumberColumn(
                 "Pool", width=40, help="Empty: added by score, as the storm tells nothing apart."
             ),
@@ -263,7 +275,9 @@ def _list(scene: Scene, table: pd.DataFrame, *, scope: str, rows: int) -> None:
         },
     )
     csv_button("List (CSV)", table, f"{scene.city.slug}-list", key=f"{scope}.list")
-    note(sources_words(scene.city, ("basins",)))
+    spare = 0 if plan.plan is None else plan.plan.spare
+    rest = f"The last {spare:,} gain nothing in this storm; they go by score. " if spare else ""
+    note(f"{rest}{sources_words(scene.city, ('basins',))}")
 
 
 def _line(scene: Scene, plan: CleanPlan, *, scope: str) -> None:

@@ -82,7 +82,7 @@ def storm_name(rules: DrainageRules, setting: Setting) -> str:
     """Say the storm in a few words."""
     number = preset_of(rules, setting)
     name = "" if number is None else f"{rules.storms[number].name}: "
-    return f"{name}{setting.depth_in:g} in in {setting.hours:g} h"
+    return f"{name}{setting.depth_in:g} inches in {setting.hours:g} h"
 
 
 def _storm(rules: DrainageRules, state: BasinsState, scope: str) -> None:
@@ -110,8 +110,8 @@ def _storm(rules: DrainageRules, state: BasinsState, scope: str) -> None:
         "Rain, inches",
         0.0,
         SLIDER_IN,
-        step=0.1,
-        format="%.1f",
+        step=0.05,
+        format="%.2f",
         key=depth,
         on_change=lambda: state.change(depth_in=round(st.session_state[depth], 2)),
         help="All that falls, the same everywhere in the city.",

@@ -88,16 +88,16 @@ def _upload(scene: Scene, scope: str) -> None:
         args=(scene.inputs, scope),
         max_upload_size=20,
     )
-    st.download_button(
-        "An empty file to fill in",
-        template_csv(),
-        "returned-work.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/edit_note:",
-        key=f"{scope}.template",
-    )
     if upload is None:
+        st.download_button(
+            "An empty file to fill in",
+            template_csv(),
+            "returned-work.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/edit_note:",
+            key=f"{scope}.template",
+        )
         return
     if upload.rows is None:
         st.error(f"{upload.name}: {upload.fault}", icon=":material/report:")
@@ -133,9 +133,15 @@ def _learned(scene: Scene, accepted: pd.DataFrame) -> None:
     low, mean, high = city_share(scene.known)
     found = accepted["found"].value_counts()
     told = ", ".join(f"{number:,} {words}" for words, number in found.items())
+    clogged = int(found.get("clogged", 0))
     big_figures(
         [
-            Figure("Found", f"{len(accepted):,} basins", told, "As the crews wrote it."),
+            Figure(
+                "Found clogged",
+                f"{clogged:,}",
+                f"of {len(accepted):,} basins",
+                f"As the crews wrote it: {told}.",
+            ),
             Figure(
                 "Clogged now, all basins",
                 percent(mean),
@@ -144,10 +150,9 @@ def _learned(scene: Scene, accepted: pd.DataFrame) -> None:
             ),
         ]
     )
-    st.info(
-        "The states have learned from this file **in this session only**. To keep it, add it to the table of "
-        "cleanings and import the city again.",
-        icon=":material/school:",
+    note(
+        f"Found: {told}. The states have learned from this file in this session only; to keep it, add it to "
+        "the table of cleanings and import the city again."
     )
 
 
@@ -228,7 +233,8 @@ def _contractor(scene: Scene, scope: str) -> None:
     _audit(check.audit)
     _listed(scene, check, scope)
     _sample(scene, work, scope)
-    note(f"{NOT_PROVEN} {' '.join(check.notes)} {sources_words(city, ('cleanings',))}")
+    told = [NOT_PROVEN.rstrip("."), *check.notes, sources_words(city, ("cleanings",))]
+    note(". ".join(words for words in told if words))
 
 
 def _audit(audit: FalseShare) -> None:

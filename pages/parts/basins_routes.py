@@ -20,6 +20,7 @@ from models.work_orders import (
     work_orders_csv,
     work_orders_geojson,
 )
+from pages.parts.basins_clean import warn_by_rule
 from pages.parts.basins_map import Layers
 from pages.parts.basins_plan import clean_plan
 from pages.parts.basins_scene import Scene, count, table_height
@@ -146,6 +147,7 @@ def _offer(scene: Scene, basins: IntArray, key: str, job: Job[FoundRoutes] | Non
         disabled=not stops or depot is None,
         key=f"{key}.start",
     )
+    warn_by_rule(scene)
     crew = scene.rules.crew
     note(
         f"{crew.shift_h:g} h shifts, {crew.service_min:g} min a basin, {crew.debris_kg / KG_PER_LB:,.0f} lb "

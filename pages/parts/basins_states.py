@@ -98,11 +98,16 @@ def view(scene: Scene, *, scope: str) -> None:
         ),
         hide_index=True,
         row_height=25,
-        height=table_height(len(table), most=2 if chosen is not None else 3),
+        height=table_height(len(table), most=_rows(scene, card=chosen is not None)),
         column_config=_columns(scene),
     )
     csv_button("Areas (CSV)", table, f"{scene.city.slug}-areas", key=f"{scope}.areas")
     note(_words(scene), help_text=" ".join(states.notes))
+
+
+def _rows(scene: Scene, *, card: bool) -> int:
+    """Rows of the table that fit below what else is shown."""
+    return (3 if scene.inputs.reports is not None and scene.surface is not None else 8) - 2 * card
 
 
 def city_share(known: Known) -> tuple[float, float, float]:
@@ -176,7 +181,7 @@ def _complaints(scene: Scene, table: pd.DataFrame, *, small: bool) -> None:
             x=alt.X(
                 "reports_per_100:Q", title="311 reports a year, of 100 basins", axis=alt.Axis(titlePadding=2)
             ),
-            y=alt.Y("flooding:Q", title="People reached", axis=alt.Axis(tickCount=3)),
+            y=alt.Y("flooding:Q", title="people", axis=alt.Axis(tickCount=3)),
             size=alt.Size("basins:Q", legend=None, scale=alt.Scale(range=[12, 140])),
             tooltip=[
                 alt.Tooltip("area:N", title="Neighborhood"),

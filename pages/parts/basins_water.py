@@ -148,7 +148,7 @@ def _figures(scene: Scene, surface: Surface, flood: Flood, pools: pd.DataFrame, 
         Figure(
             "Buildings reached",
             count(now.buildings),
-            interval_words(scene, scope, "buildings", count),
+            interval_words(scene, scope, "buildings", count) or f"of {count(surface.reach.buildings.total)}",
             "Water over the floor, as the table of buildings says its height.",
         )
         if surface.reach.buildings is not None
