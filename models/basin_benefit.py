@@ -10,6 +10,7 @@ misses the ponds where most basins happen to be clogged. docs/methods/basins.md,
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +26,12 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-POINTS = 12
+POINTS = 10
 """Numbers of basins at which a low ground is run; straight lines between."""
 BEND = 1.5
 """Where a low ground has more basins than points, they lie at shares (j / POINTS) ** BEND of them."""
+WORK, FEWEST_DRAWS = 48, 3
+"""Runs of the whole ground that curves may cost; where much of it is of use, they are of the first draws."""
 LESS = (0.05, 0.15, 0.4)
 """Shares of the water that come less, to find what a cubic metre less is worth in a pool."""
 PUMPS_FULL = 0.95
@@ -146,7 +149,9 @@ def benefit_curves(
     counts = np.where(held <= points, np.minimum(step, held), bent)
     some = runs.only(part, np.isin(part, np.unique(home)))
     passed = [(draw.passed, share, other) for draw, share, other in zip(draws, before, after, strict=True)]
-    avoided = [_avoided(runs, some, part, passed, items, basins, counts) for basins in lists]
+    size = len(some.basin) / max(len(runs.basin), 1)
+    most = max(FEWEST_DRAWS, int(WORK / (2 * points * max(size, 1e-9))))
+    avoided = _avoided(runs, some, part, passed[:most], items, lists, counts)
     kept = np.flatnonzero(np.maximum(avoided[0][-1], avoided[1][-1]) > 0).tolist()
     curves = [
         [_curve(counts[:, node], values[:, node], int(held[node])) for values in avoided] for node in kept
@@ -265,33 +270,33 @@ def _avoided(  # noqa: PLR0917
     part: IntArray,
     draws: list[tuple[FloatArray, FloatArray, FloatArray]],
     items: Items,
-    basins: IntArray,
+    lists: list[IntArray],
     counts: IntArray,
 ) -> FloatArray:
-    """(n_points, n_nodes) harm avoided by low ground with so many basins clean, a mean over the draws.
+    """(n_lists, n_points, n_nodes) harm avoided by low ground with so many basins clean, means over draws.
 
     Only ``some`` of the ground is run; what the rest spills into it is that of the draw.
     """
-    home = part[runs.ground.pond[basins]]
-    rank = np.arange(len(basins)) - np.searchsorted(home, home)
     here = some.here(items)
     part_here = np.zeros(len(some.runoff_m2), np.int64)
     inside = np.flatnonzero(some.pond_of > OUT)
     part_here[some.pond_of[inside]] = part[inside]
     there = np.isin(np.arange(runs.n_nodes), some.nodes)
-    total = np.zeros(counts.shape)
+    home = part[runs.ground.pond[lists[0]]]
+    rank = np.arange(len(home)) - np.searchsorted(home, home)
+    total = np.zeros((len(lists), *counts.shape))
     for passed, before, after in draws:
         inflow = runs.inflows_m3(passed, there=there, within=some)
         level = some.run(before, inflow_m3=inflow).level_m
         harm = harm_by(part_here, here, level, runs.n_nodes)
-        for point, count in enumerate(counts):
+        for (number, basins), (point, count) in product(enumerate(lists), enumerate(counts)):
             cleaned = basins[rank < count[home]]
             share = before.copy()
             share[cleaned] = after[cleaned]
             level = some.run(share, inflow_m3=inflow).level_m
-            total[point] += harm - harm_by(part_here, here, level, runs.n_nodes)
+            total[number, point] += harm - harm_by(part_here, here, level, runs.n_nodes)
     # More open inlets never raise water by more than rounding; a curve must not fall.
-    return np.maximum.accumulate(np.maximum(total / len(draws), 0.0), axis=0)
+    return np.maximum.accumulate(np.maximum(total / len(draws), 0.0), axis=1)
 
 
 def _curve(counts: IntArray, avoided: FloatArray, held: int) -> FloatArray:

@@ -198,7 +198,7 @@ class StormRuns:
             self.runoff_m2,
             self.served_m2,
             self.start,
-            (open_share * ground.capacity_m3_s)[self.basin],
+            open_share[self.basin] * ground.capacity_m3_s[self.basin],
             self.group_start,
             self.group_first,
             self.group_node,
