@@ -29,6 +29,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 LOUISIANA_SOUTH_FEET = 3452
 _NEAR_ZERO_DEG = 1e-4
+_MOST_FEET = 1.3e8
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 _DAY_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -36,12 +37,15 @@ _CLOCK_ISO = "[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?"
 _ZONE = "(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 _DAY_US = "[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}"
 _TEXT = pandas_dtype("text", "UTC")
-_COMPACT = "[0-9]{14}"
+_UTC = pandas_dtype("time", "UTC")
+_COMPACT = "[0-9]{14}(?:[.]0*)?"
+_NOON = " ?[AaPp][Mm]"
 _STYLES = (
+    (_DAY_ISO + _CLOCK_ISO, "ISO8601"),
     (f"{_DAY_US} [0-9]{{1,2}}:[0-9]{{2}}", "%m/%d/%Y %H:%M"),
     (f"{_DAY_US} [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}", "%m/%d/%Y %H:%M:%S"),
-    (f"{_DAY_US} [0-9]{{1,2}}:[0-9]{{2}}[AP]M", "%m/%d/%Y %I:%M%p"),
-    (f"{_DAY_US} [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}[AP]M", "%m/%d/%Y %I:%M:%S%p"),
+    (f"{_DAY_US} [0-9]{{1,2}}:[0-9]{{2}}{_NOON}", "%m/%d/%Y %I:%M%p"),
+    (f"{_DAY_US} [0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}{_NOON}", "%m/%d/%Y %I:%M:%S%p"),
     (_COMPACT, "%Y%m%d%H%M%S"),
 )
 _DAYS = ((_DAY_US, "%m/%d/%Y"), (_DAY_ISO, "%Y-%m-%d"), ("[0-9]{8}", "%Y%m%d"))
@@ -109,17 +113,15 @@ def read_times(texts: "pd.Series[Any]", timezone: str) -> Times:
         The city's, for times that name none.
     """
     dtype = pandas_dtype("time", timezone)
-    zoned_text = texts.where(texts.str.fullmatch(_DAY_ISO + _CLOCK_ISO + _ZONE, na=False))
-    zoned = pd.to_datetime(zoned_text, errors="coerce", utc=True, format="ISO8601").astype(
-        pandas_dtype("time", "UTC")
-    )
-    clock = _wall_clock(texts)
-    offered = clock.dt.tz_localize(timezone, ambiguous=np.ones(len(texts), dtype=bool), nonexistent="NaT")
+    names_zone = texts.str.fullmatch(_DAY_ISO + _CLOCK_ISO + _ZONE, na=False)
+    clock = _by_style(texts.mask(names_zone), _STYLES)
+    first = clock.dt.tz_localize(timezone, ambiguous=np.ones(len(texts), dtype=bool), nonexistent="NaT")
     second = clock.dt.tz_localize(timezone, ambiguous=np.zeros(len(texts), dtype=bool), nonexistent="NaT")
-    skipped = (clock.notna() & offered.isna()).to_numpy(dtype=bool)
-    absolute = zoned.dt.tz_convert(timezone)
-    first = offered.where(zoned.isna(), absolute).astype(dtype)
-    second = second.where(zoned.isna(), absolute).astype(dtype)
+    skipped = (clock.notna() & first.isna()).to_numpy(dtype=bool)
+    first, second = first.astype(dtype), second.astype(dtype)
+    if names_zone.any():
+        told = pd.to_datetime(texts[names_zone], errors="coerce", utc=True, format="ISO8601")
+        first[names_zone] = second[names_zone] = told.astype(_UTC).dt.tz_convert(timezone)
     odd = ~first.dt.year.between(_FIRST_YEAR, _LAST_YEAR)
     first, second = first.mask(odd), second.mask(odd)
     unreadable = (texts.notna() & first.isna()).to_numpy(dtype=bool) & ~skipped
@@ -130,8 +132,7 @@ def read_days(texts: "pd.Series[Any]", timezone: str) -> tuple["pd.Series[Any]",
     """Read days, with or without a clock, as days without one; and mark what is no day."""
     times = read_times(texts, timezone)
     days = times.first.dt.tz_localize(None).dt.normalize()
-    for pattern, style in _DAYS:
-        days = days.fillna(_parsed(texts, pattern, style))
+    days = days.fillna(_by_style(texts, _DAYS))
     days = days.mask(~days.dt.year.between(_FIRST_YEAR, _LAST_YEAR)).astype(pandas_dtype("date", timezone))
     return days, (texts.notna() & days.isna()).to_numpy(dtype=bool)
 
@@ -190,7 +191,8 @@ def read_feet(x: "pd.Series[Any]", y: "pd.Series[Any]") -> Places:
     """Read two columns of US survey feet in Louisiana South (EPSG:3452)."""
     given = (x.notna() | y.notna()).to_numpy(dtype=bool)
     east, north = _numbers(x), _numbers(y)
-    known = np.isfinite(east) & np.isfinite(north)
+    # Farther than around the globe is no place, whatever the formula of the projection makes of it.
+    known = (np.abs(east) < _MOST_FEET) & (np.abs(north) < _MOST_FEET)
     nothing = known & (east == 0) & (north == 0)
     lon, lat = np.full(len(east), np.nan), np.full(len(east), np.nan)
     turned = known & ~nothing
@@ -205,20 +207,23 @@ def _places(lon: FloatArray, lat: FloatArray, given: BoolArray) -> Places:
     return Places(np.where(usable, lon, np.nan), np.where(usable, lat, np.nan), zero, given)
 
 
-def _wall_clock(texts: "pd.Series[Any]") -> "pd.Series[Any]":
-    upper = texts.str.upper().str.replace(" AM", "AM", regex=False).str.replace(" PM", "PM", regex=False)
-    upper = upper.mask(upper.str.fullmatch(_COMPACT + "[.]0*", na=False), upper.str[:14])
-    plain = texts.where(texts.str.fullmatch(_DAY_ISO + _CLOCK_ISO, na=False))
-    clock = pd.to_datetime(plain, errors="coerce", format="ISO8601").astype("datetime64[us]")
-    for pattern, style in _STYLES:
-        clock = clock.fillna(_parsed(upper, pattern, style))
+def _by_style(texts: "pd.Series[Any]", styles: Sequence[tuple[str, str]]) -> "pd.Series[Any]":
+    """Read each text by the first style whose pattern it fits."""
+    clock = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us]")
+    left = texts.notna()
+    for pattern, style in styles:
+        if not left.any():
+            break
+        fits = left & texts.str.fullmatch(pattern, na=False)
+        if fits.any():
+            plain = texts[fits].str.upper()
+            if style.endswith("%p"):
+                plain = plain.str.replace(" ?([AP]M)$", r"\1", regex=True)
+            elif pattern == _COMPACT:
+                plain = plain.str[:14]
+            clock[fits] = pd.to_datetime(plain, errors="coerce", format=style).astype("datetime64[us]")
+            left &= ~fits
     return clock
-
-
-def _parsed(texts: "pd.Series[Any]", pattern: str, style: str) -> "pd.Series[Any]":
-    fitting = texts.where(texts.str.fullmatch(pattern, na=False))
-    parsed: pd.Series[Any] = pd.to_datetime(fitting, errors="coerce", format=style).astype("datetime64[us]")
-    return parsed
 
 
 def _numbers(texts: "pd.Series[Any]") -> FloatArray:
