@@ -107,7 +107,7 @@ def _found(draws: FloodDraws) -> None:
     sure = float((p_wet >= high).sum()) * square_mile
     undecided = float(((p_wet >= low) & (p_wet < high)).sum()) * square_mile
     note(
-        f"{draws.draws} draws: {sure:.1f} square miles under a foot in 9 of 10 or more; {undecided:.1f} "
+        f"{draws.draws} draws: {sure:.1f} square miles with a foot of water in 9 of 10; {undecided:.1f} "
         f"undecided. Pools with {percent(draws.ground_found)} of the wet ground are found again in half the "
         "draws or more.",
         help_text=f"Seed {SEED}. The standard error of a chance is at most 5 points.",

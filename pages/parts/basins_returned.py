@@ -8,8 +8,8 @@ import streamlit as st
 
 from errors import InvalidInputError
 from models.contractor import ContractorCheck, FalseShare, audit_sample, check_contractor
+from models.returned_work import LEFT_BLANK, as_cleanings, read_csv, read_returned, template_csv
 from models.returned_work import Returned as ReturnedRows
-from models.returned_work import as_cleanings, read_csv, read_returned, template_csv
 from pages.parts.basins_inputs import BasinsInputs, Returned
 from pages.parts.basins_map import Layers
 from pages.parts.basins_routes import routes_of
@@ -111,21 +111,33 @@ def _upload(scene: Scene, scope: str) -> None:
     if len(rows.accepted):
         _learned(scene, rows.accepted)
     if len(rows.quarantined):
+        # What nobody has done yet comes after what must be mended.
+        blank_last = rows.quarantined.sort_values(
+            "reason", key=lambda reasons: reasons.eq(LEFT_BLANK), kind="stable"
+        )
         st.dataframe(
-            rows.quarantined[["row", "reason"]],
+            blank_last[["row", "reason"]],
             hide_index=True,
             row_height=25,
-            height=table_height(len(rows.quarantined), most=4),
+            height=table_height(len(blank_last), most=3),
             column_config={
                 "row": st.column_config.NumberColumn("Row", width=44),
                 "reason": st.column_config.TextColumn("Set aside because", width=300),
             },
         )
-        csv_button(
-            "Rows set aside (CSV)", rows.quarantined, f"{scene.city.slug}-set-aside", key=f"{scope}.set-aside"
-        )
-    st.button(
-        "Forget this file", on_click=_forget, args=(scope,), icon=":material/delete:", key=f"{scope}.forget"
+    left, right = st.columns(2, gap="small")
+    if len(rows.quarantined):
+        with left:
+            csv_button(
+                "Set aside (CSV)", rows.quarantined, f"{scene.city.slug}-set-aside", key=f"{scope}.set-aside"
+            )
+    right.button(
+        "Forget this file",
+        on_click=_forget,
+        args=(scope,),
+        icon=":material/delete:",
+        width="stretch",
+        key=f"{scope}.forget",
     )
 
 

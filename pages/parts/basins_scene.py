@@ -86,7 +86,7 @@ class Reached:
     Attributes
     ----------
     slow_m, shut_m
-        Metres of street under half a foot and under a foot.
+        Metres of street with half a foot of water, and with a foot.
     people, buildings
         People and buildings; buildings NaN where the city has no table of them.
     """

@@ -106,7 +106,7 @@ def view(scene: Scene, *, scope: str) -> None:
             ),
             "people": st.column_config.NumberColumn("People", format="localized", width=58),
             "street_mi": st.column_config.NumberColumn(
-                "mi", format="%.1f", width=40, help="Miles of street under a foot of water or more."
+                "mi", format="%.1f", width=40, help="Miles of street with a foot of water or more."
             ),
             "million_gallons": st.column_config.NumberColumn(
                 "M gal", format="%.0f", width=46, help="Million gallons at most."
@@ -162,11 +162,11 @@ def _figures(scene: Scene, surface: Surface, flood: Flood, pools: pd.DataFrame, 
     big_figures(
         [
             Figure(
-                "Street under a foot, mi",
+                "Street with 1 ft of water, mi",
                 miles(now.shut_m),
                 interval_words(scene, scope, "shut_m", miles)
-                or f"{miles(now.slow_m)} under half a foot, of {miles(surface.reach.shut.total)}",
-                "Under a foot of water or more: most cars float. Freeways stand on decks and are left out.",
+                or f"half a foot: {miles(now.slow_m)}, of {miles(surface.reach.shut.total)}",
+                "A foot of water or more: most cars float. Freeways stand on decks and are left out.",
             ),
             Figure(
                 "People with water" if surface.reach.buildings is not None else "People, flooded street",
