@@ -34,7 +34,7 @@ _ENOUGH_ROWS = 5
 
 _FEET_A_METRE = 3.28084
 
-_KIND_WORDS: Mapping[str, str] = {
+KIND_WORDS: Mapping[str, str] = {
     "integer": "a whole number",
     "maybe_integer": "a whole number",
     "number": "a number",
@@ -123,7 +123,7 @@ def _converted(rows: pd.DataFrame, rule: TableRule, timezone: str, reasons: Reas
     for column, column_rule in rule.columns.items():
         given = rows[column] if column in rows else pd.Series([None] * len(rows), dtype=object)
         converted, misfit = convert(given, column_rule.kind, timezone)
-        reasons.add(misfit, f"{column} is not {_KIND_WORDS.get(column_rule.kind, '')}")
+        reasons.add(misfit, f"{column} is not {KIND_WORDS.get(column_rule.kind, '')}")
         if column_rule.needed and column_rule.kind != "geometry":
             reasons.add(given.isna(), f"{column} is missing")
         columns[column] = converted

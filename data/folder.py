@@ -208,8 +208,7 @@ class CityFolderWriter:
 
     def finish(self) -> Path:
         """Complete the folder and put it in its place, whole; an older one goes. Gives its path."""
-        text = json.dumps(self._manifest, indent=1, ensure_ascii=False, sort_keys=True)
-        (self._folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+        self._write_manifest()
         if self._out.exists():
             old = self._folder.with_name(self._folder.name + "-old")
             self._out.rename(old)
@@ -218,6 +217,10 @@ class CityFolderWriter:
         else:
             self._folder.rename(self._out)
         return self._out
+
+    def _write_manifest(self) -> None:
+        text = json.dumps(self._manifest, indent=1, ensure_ascii=False, sort_keys=True)
+        (self._folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
     def discard(self) -> None:
         """Remove an unfinished folder; a finished one stays."""
