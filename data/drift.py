@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from data.importers.alcohol_outlets import category_of
-from data.paging import Dataset
+from data.paging import Dataset, quoted
 from errors import InvalidInputError
 
 OUTLET_BUSINESS_TYPES = (
@@ -236,6 +236,17 @@ def columns_to_ask(table: str, dataset: Dataset) -> tuple[str, ...]:
     """Give the columns of a dataset that this table uses, as the dataset names them, and no others."""
     drift = drift_of(table)
     return tuple(column.name for column in dataset.columns if field_name(column.name) in drift.known)
+
+
+def rows_to_ask(table: str, dataset: Dataset) -> str | None:
+    """Give the filter for the rows of a dataset that this table can use, None for all.
+
+    Occupational licences are those of every trade: only the types of `OUTLET_BUSINESS_TYPES` are asked for.
+    """
+    named = [column.name for column in dataset.columns if field_name(column.name) == "businesstype"]
+    if table != "outlets" or not named:
+        return None
+    return f"{named[0]} in ({', '.join(map(quoted, OUTLET_BUSINESS_TYPES))})"
 
 
 def field_name(title: str) -> str:

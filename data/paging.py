@@ -413,5 +413,10 @@ def check_datasets(client: PagedClient, wanted: Mapping[str, Sequence[Sequence[s
     return found
 
 
+def quoted(text: str) -> str:
+    """Write a text as SoQL and SQL do: in single quotes, those within it doubled."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _digest(told: object) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

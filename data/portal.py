@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from data.http import Manners, PoliteSession, portal_fault
-from data.paging import Batch, Column, Dataset, PagedClient, Question
+from data.paging import Batch, Column, Dataset, PagedClient, Question, quoted
 from errors import InvalidInputError
 
 TOKEN_VARIABLE = "CRESCENT_SODA_TOKEN"  # noqa: S105 - a name, not a token
@@ -110,14 +110,14 @@ class SodaClient(PagedClient):
     def since(self, dataset: Dataset, newest: str) -> str | None:
         """Give the filter for rows added or changed at ``newest`` or later."""
         del dataset
-        return f":updated_at >= {soql_text(newest)}"
+        return f":updated_at >= {quoted(newest)}"
 
     def _batch(
         self, dataset: Dataset, question: Question, *, after: str | None, offset: int, limit: int
     ) -> Batch:
         filters = [f"({question.where})"] if question.where else []
         if after is not None:
-            filters.append(f":id > {soql_text(after)}")
+            filters.append(f":id > {quoted(after)}")
         params = {
             "$select": ",".join((_KEY, _EDITED, *question.columns)),
             "$order": ":id" if question.order is None else f"{question.order},:id",
@@ -146,11 +146,6 @@ class SodaClient(PagedClient):
         if not str(value).isdecimal():
             raise portal_fault(self._session, _resource(dataset_id), "no number of rows")
         return int(str(value))
-
-
-def soql_text(text: str) -> str:
-    """Write a text as SoQL does: in single quotes, those within it doubled."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def soql_between(column: Column, start: datetime, end: datetime) -> str:

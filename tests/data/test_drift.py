@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from data.checks import NO_PLACE, Surroundings, check_rows
-from data.drift import DRIFTS, columns_to_ask, field_name, needed_columns
+from data.drift import DRIFTS, columns_to_ask, field_name, needed_columns, rows_to_ask
+from data.harvest import harvest
 from data.http import Manners
 from data.paging import Column, Dataset, check_datasets
 from data.portal import SodaClient
@@ -20,6 +21,7 @@ from data.portal_rows import NO_RECORD, NOTHING_GIVEN, UNREADABLE_PLACE, PortalT
 from data.quarantine import count_reasons
 from data.schemas import TABLES
 from errors import InvalidInputError
+from tests.data.portal_case import HASTY
 from tests.data.servers.base import Fault, serving
 from tests.data.servers.soda import SodaDataset, SodaServer
 
@@ -238,6 +240,30 @@ def test_basins_and_requests_say_what_the_portal_does_not() -> None:
     asked = read_rows("service_requests", [new, old], timezone=ZONE).frame
     assert [*asked["request_type"]] == ["Street Flooding"] * 2
     assert asked["closed_at"].isna().tolist() == [True, False]
+
+
+def test_of_all_trades_only_those_that_can_sell_alcohol_leave_the_portal() -> None:
+    kinds = ["Barber Shops", "Hotels(except Casino Hotels) & Motels", "Beer, Wine & Liquor Stores"]
+    columns = {"businessname": "text", "businesstype": "text", "ownername": "text", "the_geom": "point"}
+    place = {"type": "Point", "coordinates": [-90.07, 29.95]}
+    trades = SodaDataset(
+        "Licences",
+        columns,
+        [{"businessname": kind, "businesstype": kind, "ownername": "X", "the_geom": place} for kind in kinds],
+    )
+    server = SodaServer({"hjcd-grvu": trades})
+    with serving(server) as address, SodaClient(address, "", manners=HASTY) as client:
+        dataset = client.describe("hjcd-grvu")
+        found = harvest(
+            client,
+            "hjcd-grvu",
+            where=rows_to_ask("outlets", dataset),
+            columns=columns_to_ask("outlets", dataset),
+        )
+    table = read_rows("outlets", found.rows.values(), timezone=ZONE)
+    assert [*table.frame["category"]] == ["hotel", "store"]
+    assert table.n_read == 2
+    assert rows_to_ask("calls", dataset) is None
 
 
 def test_only_known_tables_are_read_and_only_known_columns_asked_for() -> None:

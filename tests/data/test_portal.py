@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from data.drift import columns_to_ask, needed_columns
-from data.paging import Column, Cursor, check_datasets
-from data.portal import SodaClient, soql_between, soql_text
+from data.paging import Column, Cursor, check_datasets, quoted
+from data.portal import SodaClient, soql_between
 from errors import InvalidInputError, PortalColumnsError, PortalMovedError, PortalRefusedError
 from tests.data.portal_case import DATASET, HASTY, made_call, made_dataset, portal
 from tests.data.servers.base import Fault, LoopbackServer, Reply, serving
@@ -61,7 +61,7 @@ def test_times_that_are_text_cannot_be_filtered_and_zones_have_no_place() -> Non
     for start, end in ((next_day, day), (day.replace(tzinfo=UTC), next_day)):
         with pytest.raises(InvalidInputError, match="the earlier one first"):
             soql_between(stamp, start, end)
-    assert soql_text("O'Keefe") == "'O''Keefe'"
+    assert quoted("O'Keefe") == "'O''Keefe'"
 
 
 def _remove_one_read(data: SodaDataset) -> None:

@@ -13,6 +13,7 @@ from tests.data.servers.base import LoopbackServer, Params, Reply
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 _TERM = re.compile(r"\(*\s*(:?\w+)\s*(>=|<=|>|<|=)\s*'((?:[^']|'')*)'\s*\)*")
+_ANY_OF = re.compile(r"(\w+) in \(((?:'[^']*'(?:, )?)+)\)")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
@@ -107,6 +108,8 @@ class SodaServer(LoopbackServer):
             if name not in {":id", ":updated_at", *dataset.columns}:
                 return _refusal(400, "query.soql.no-such-column", f"No such column: {name}")
             found = [row for row in found if self._holds(dataset, row, name, sign, text.replace("''", "'"))]
+        for name, words in _ANY_OF.findall(params.get("$where", "")):
+            found = [row for row in found if row.get(name) in re.findall("'([^']*)'", words)]
         select = params["$select"].split(",")
         if select[0].startswith("count(*)"):
             newest = max((row[":updated_at"] for row in dataset.rows.values()), default=None)
