@@ -25,8 +25,10 @@ from models.flood_roads import (
 )
 from models.plan import make_plan
 from models.scenario import Scenario
+from pages.parts import basins_plan
 from pages.parts.basins_draws import DRAWS, SEED
 from pages.parts.basins_ground import Surface
+from pages.parts.basins_plan import drawn_states
 from pages.parts.basins_scene import Scene
 from pages.parts.staging_inputs import StagingInputs
 from pages.parts.staging_water import WATER_CHANGES, water_rules
@@ -36,9 +38,6 @@ IntArray = npt.NDArray[np.int64]
 
 TOP_POOLS = 8
 """Pools whose minutes are drawn: each is one search more in every draw."""
-
-LIST_DRAWS = 12
-"""Draws of the basins' states over which a list is made."""
 
 GIVEN_BACK, LOST, CUT_OFF, STILL_CUT_OFF = "given back", "lost", "cut off", "still cut off"
 
@@ -126,7 +125,8 @@ def make_minutes(scene: Scene, inputs: StagingInputs, scenario: Scenario) -> Min
     allowed[can] = True
     pumping = surface.pumping(scene.setting)
     # At the mean state pumps hide what cleaning gains: a pond's basins are hardly ever all half clogged.
-    before, after = known.states.draws(LIST_DRAWS, seed=SEED)
+    before, opened = drawn_states(scene, scene.city.version, known.key, basins_plan.DRAWS, basins_plan.SEED)
+    after = opened.copy()
     after[:, first] = before[:, first]
     benefits = benefit_curves(
         flood.ground,

@@ -122,7 +122,7 @@ def only_benefits(setting: Setting) -> Setting:
 
 
 @st.cache_resource(show_spinner="Drawing the basins' states …", max_entries=4)
-def _drawn_states(
+def drawn_states(
     _scene: Scene,
     version: str,  # noqa: ARG001 -- a key
     known: str,  # noqa: ARG001 -- a key
@@ -138,7 +138,7 @@ def _benefits_of(_scene: Scene, version: str, known: str, setting: Setting) -> B
     surface, flood = _scene.surface, _scene.water
     if surface is None or flood is None:  # pragma: no cover - asked for with a surface only
         raise AssertionError
-    before, drawn = _drawn_states(_scene, version, known, DRAWS, SEED)
+    before, drawn = drawn_states(_scene, version, known, DRAWS, SEED)
     after = drawn.copy()
     _, first = line_first(_scene.known.states.chance["line blocked"].mean)
     after[:, first] = before[:, first]
@@ -229,7 +229,7 @@ def _compared(  # noqa: PLR0917
     )
     limits = limits_in_words(benefits)
     goals = sorted(GOALS, key=lambda goal: goal != scene.setting.goal)
-    before, after = _drawn_states(scene, scene.city.version, scene.known.key, COMPARED, SEED + 1)
+    before, after = drawn_states(scene, scene.city.version, scene.known.key, COMPARED, SEED + 1)
     values = compare_lists(
         flood.ground,
         flood.storm,
