@@ -167,7 +167,7 @@ def _worth(scene: Scene, plan: CleanPlan) -> None:
             Figure(
                 "Times today's best list",
                 "" if best is None else _times(best[1]),
-                "" if best is None else best[0],
+                "" if best is None else f"{best[0]}: {spared.say(best[2])}",
                 "At the same number of basins, both by the whole storm model.",
             ),
             Figure(
@@ -207,14 +207,14 @@ def _limit(plan: CleanPlan) -> str:
     return "Most low ground has no basin that drains it." if benefits.dry_harm > benefits.harm / 2 else ""
 
 
-def best_of_today(plan: CleanPlan) -> tuple[str, float] | None:
-    """Name the best of the lists a city would make today, and how many times more the plan spares."""
+def best_of_today(plan: CleanPlan) -> tuple[str, float, float] | None:
+    """Name the best of today's lists, how many times as much the plan spares, and what the list does."""
     if not plan.lists:
         return None
     name = next(iter(plan.lists[0].avoided))
     others = [value for value in plan.lists if value.name not in {PLAN, RANDOM}]
     best = max(others, key=lambda value: value.avoided[name])
-    return best.name, best.times[name]
+    return best.name, best.times[name], best.avoided[name]
 
 
 def _times(value: float) -> str:
@@ -358,7 +358,7 @@ def _more(scene: Scene, plan: CleanPlan) -> None:
     say = "weighted " if scene.setting.fair else ""
     unit = f"{say}{SPARED[scene.setting.goal]}"
     scale = 1.0 if scene.setting.goal == "people" else 1 / MILE_M
-    table = pd.DataFrame(found, columns=["stops", "spared"]).assign(
+    table = pd.DataFrame([(0, 0.0), *found], columns=["stops", "spared"]).assign(
         spared=lambda frame: frame["spared"] * scale
     )
     accent = "#56B4E9" if scene.theme.dark else "#0072B2"
