@@ -17,8 +17,8 @@ class Settings(BaseSettings):
     city
         Name of the city folder that opens first; the first by name when empty (``CRESCENT_CITY``).
     compile
-        Whether the server compiles the simulator's rules in the background when it starts
-        (``CRESCENT_COMPILE``); if not, the first simulation does.
+        Whether the server compiles the simulator's rules and the storm's steps in the background when it
+        starts (``CRESCENT_COMPILE``); if not, the first simulation and the first storm do.
     """
 
     model_config = SettingsConfigDict(env_prefix="CRESCENT_", frozen=True, extra="ignore")
