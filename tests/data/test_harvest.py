@@ -152,6 +152,17 @@ def test_only_what_is_new_is_asked_for() -> None:
         assert all(":updated_at >=" in params["$where"] for params in server.pages_asked())
 
 
+def test_a_row_changed_in_the_same_instant_as_the_newest_is_caught_up() -> None:
+    with portal(10, page_rows=4) as (server, client):
+        data = server.datasets[DATASET]
+        early, late, other = list(data.rows)[2:5]
+        data.change(early, type_="A")
+        first = harvest(client, DATASET)
+        data.rows[late] |= {":updated_at": data.rows[early][":updated_at"], "type_": "B"}
+        data.change(other, type_="C")
+        _same(refresh(client, DATASET, first.rows, first.mark), data)
+
+
 def test_a_changed_column_or_an_unreadable_mark_means_the_whole() -> None:
     with portal(5) as (server, client):
         first = harvest(client, DATASET)
