@@ -19,7 +19,7 @@ from xml.sax.saxutils import quoteattr
 import geopandas as gpd
 
 from data.osm_servers import Area, OsmRaw, no_features, osmnx_settings
-from data.osm_tags import PLACE_TAGS, WAY_TAGS, Element, is_place, is_street
+from data.osm_tags import PLACE_TAGS, WAY_TAGS, Element, is_place, is_street, say_stubs
 from errors import ImportSourceError
 
 _SIDES = ("minlon", "minlat", "maxlon", "maxlat")
@@ -207,6 +207,7 @@ def _cut_streets(kept: _Kept) -> list[str]:
     places = kept.located
     number = max((street.number for street in kept.streets), default=0)
     streets, cut = [], 0
+    stubs = [street for street in kept.streets if len(set(street.points)) == 1]
     for street in kept.streets:
         runs: list[list[int]] = [[]]
         for point in street.points:
@@ -220,6 +221,7 @@ def _cut_streets(kept: _Kept) -> list[str]:
             own = street.number if piece == 0 else number
             streets.append(_Item(kind="way", number=own, tags=street.tags, points=run))
     kept.streets = streets
+    steps += say_stubs(len(stubs))
     if cut:
         steps.append(f"{cut} streets lack points in the file and were cut there: they lead over its edge.")
     return steps

@@ -26,7 +26,7 @@ from requests.auth import AuthBase
 from shapely import MultiPolygon, Polygon
 
 from data.http import Manners, PassingFaultError, checked_address, retry_after_s
-from data.osm_tags import DRIVE_FILTER, PLACE_TAGS, WAY_TAGS, Element, is_place
+from data.osm_tags import DRIVE_FILTER, PLACE_TAGS, WAY_TAGS, Element, is_place, is_street, say_stubs
 from errors import InvalidInputError, PortalRefusedError, PortalUnavailableError
 
 if TYPE_CHECKING:
@@ -150,8 +150,14 @@ def read_servers(area: Area, servers: OsmServers) -> OsmRaw:
         except ValueError as error:
             raise PortalRefusedError(f"OpenStreetMap gave no streets there ({_short(error)})") from None
         features = _asked(servers, "places and water", lambda: _features(area))
-    matching, taken_on = _read_back(folder)
-    return OsmRaw(graph=graph, features=features, matching=matching, taken_on=taken_on)
+    matching, taken_on, stubs = _read_back(folder)
+    return OsmRaw(
+        graph=graph,
+        features=features,
+        matching=matching,
+        taken_on=taken_on,
+        steps=tuple(say_stubs(len(stubs))),
+    )
 
 
 def no_features() -> gpd.GeoDataFrame:
@@ -376,8 +382,9 @@ def _kept_answers(folder: Path) -> Iterator[Any]:
             path.unlink()
 
 
-def _read_back(folder: Path) -> tuple[dict[Element, dict[str, str]], date | None]:
-    """Read from the kept answers which elements were meant, and the oldest day they stand for."""
+def _read_back(folder: Path) -> tuple[dict[Element, dict[str, str]], date | None, set[int]]:
+    """Read from the kept answers which elements were meant, their oldest day, and streets of one point."""
+    stubs: set[int] = set()
     matching: dict[Element, dict[str, str]] = {}
     days: list[date] = []
     for payload in _kept_answers(folder):
@@ -389,7 +396,12 @@ def _read_back(folder: Path) -> tuple[dict[Element, dict[str, str]], date | None
             for element in payload["elements"]
             if is_place(element.get("tags", {}))
         )
-    return matching, min(days, default=None)
+        stubs.update(
+            element["id"]
+            for element in payload["elements"]
+            if is_street(element.get("tags", {})) and len(set(element.get("nodes", ()))) == 1
+        )
+    return matching, min(days, default=None), stubs
 
 
 def _host(response: requests.Response) -> str:

@@ -48,6 +48,11 @@ def is_street(tags: Mapping[str, str]) -> bool:
     )
 
 
+def say_stubs(count: int) -> list[str]:
+    """Say how many ways were no streets because they have one point only; nothing where there are none."""
+    return [f"{count} ways have one point only and are no streets."] if count else []
+
+
 def is_place(tags: Mapping[str, str]) -> bool:
     """Say whether an element is a place or water that is read, as `PLACE_TAGS` does."""
     return any(tags.get(tag) in values for tag, values in PLACE_TAGS.items() if isinstance(values, list))

@@ -2,30 +2,45 @@
 
 import bz2
 import gzip
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import geopandas as gpd
+import hypothesis
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pyproj
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from osmnx import _nominatim, _overpass, settings
+from shapely.geometry.base import BaseGeometry
 
 from data.city import City
 from data.folder import CityFolderWriter
 from data.http import Manners
 from data.importers.centre_lines import mend_centre_lines
 from data.osm import LICENCE, SOURCE, OsmCity, read_osm, surroundings
-from data.osm_places import NO_OUTLINE, OPEN_LINE, OsmTable, water_kind
-from data.osm_servers import OsmServers
-from data.osm_streets import BY_THE_HOUR, UNKNOWN_CLASS, class_of, is_oneway, kph_of, name_of
+from data.osm_file import read_file
+from data.osm_places import NO_OUTLINE, OPEN_LINE, OsmTable, place_tables, water_kind
+from data.osm_servers import OsmServers, no_features
+from data.osm_streets import (
+    BY_THE_HOUR,
+    UNKNOWN_CLASS,
+    class_of,
+    is_oneway,
+    kph_of,
+    name_of,
+    streets_from_graph,
+)
 from data.osm_tags import DRIVE_FILTER, is_place, is_street
 from data.profile import profile_path
 from errors import (
@@ -397,6 +412,16 @@ def test_an_outline_that_osmnx_stumbles_over_is_said(tmp_path: Path) -> None:
             read_osm(source, boundary=CITY, margin_km=MARGIN_KM)
 
 
+def test_ways_of_one_point_are_counted(tmp_path: Path) -> None:
+    osm = small_map()
+    more = replace(osm, ways={**osm.ways, 120: ([1, 1], {"highway": "residential"})})
+    with serving(MapServers(more)) as url:
+        source = OsmServers(cache=tmp_path, overpass_url=f"{url}/api", nominatim_url=url, manners=QUICK)
+        city = read_osm(source, boundary=CITY, margin_km=MARGIN_KM)
+    filed = read_osm(write_osm(more, tmp_path / "more.osm"), boundary=CITY, margin_km=MARGIN_KM)
+    assert city.steps == filed.steps == ("1 ways have one point only and are no streets.",)
+
+
 def test_what_an_editor_deleted_is_not_read(tmp_path: Path) -> None:
     path = write_osm(small_map(), tmp_path / "edited.osm")
     path.write_text(path.read_text().replace('<way id="119">', '<way id="119" action="delete">'))
@@ -548,6 +573,129 @@ def test_classes_names_and_directions() -> None:
 )
 def test_water_has_two_kinds(tags: dict[str, str], kind: str | None) -> None:
     assert water_kind(tags) == kind
+
+
+CORNERS = 7
+WAYS = st.lists(
+    st.tuples(
+        st.lists(st.integers(1, CORNERS), min_size=2, max_size=6),
+        st.sampled_from(["primary", "residential", "motorway", "busway", "road"]),
+        st.sampled_from([None, "yes", "-1", "no", "reversible"]),
+        st.sampled_from([None, "20 mph", "60"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+KPH = {"primary": 48.0, "residential": 30.0, "motorway": 88.0, "road": 30.0}
+
+
+def drives(osm: OsmMap) -> "nx.DiGraph[int]":
+    """The quickest drive along each piece, straight from the ways: of pieces drawn twice the first class."""
+    order = ["motorway", "primary", "residential", "road"]
+    pieces: dict[tuple[int, int, bool], tuple[int, float]] = {}
+    for points, tags in osm.ways.values():
+        oneway = tags.get("oneway", "yes" if tags["highway"] == "motorway" else "no")
+        if tags["highway"] == "busway" or oneway == "reversible":
+            continue
+        kph = {"20 mph": 20 * MPH, "60": 60.0}.get(tags.get("maxspeed", ""), KPH[tags["highway"]])
+        for one, other in pairwise(reversed(points) if oneway == "-1" else points):
+            ends = (one, other) if oneway != "no" else (min(one, other), max(one, other))
+            drive = (order.index(tags["highway"]), kph)
+            place = (*ends, oneway != "no")
+            if one != other and (place not in pieces or drive[0] < pieces[place][0]):
+                pieces[place] = drive
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    for (one, other, single), (_, kph) in pieces.items():
+        (west, south), (east, north) = osm.nodes[one], osm.nodes[other]
+        length = float(pyproj.Geod(ellps="WGS84").inv(west, south, east, north)[2])
+        for u, v in [(one, other)] if single else [(one, other), (other, one)]:
+            quickest = min(length / (kph / 3.6), graph.get_edge_data(u, v, {"s": np.inf})["s"])
+            graph.add_edge(u, v, s=quickest)
+    return graph
+
+
+@given(WAYS)
+@example([([1, 2, 3, 1], "residential", None, None), ([2, 1], "residential", None, None)])
+@hypothesis.settings(max_examples=20)
+def test_any_map_drives_as_it_is_drawn(ways: list[tuple[list[int], str, str | None, str | None]]) -> None:
+    """Against Dijkstra over the pieces themselves: lines, classes, loops and repeats lose no drive."""
+    nodes = {n: at(np.cos(n) * 3, np.sin(n * 2.3) * 3) for n in range(1, CORNERS + 1)}
+    drawn = {
+        number: (points, {k: v for k, v in zip(("highway", "oneway", "maxspeed"), said, strict=True) if v})
+        for number, (points, *said) in enumerate(ways, start=1)
+    }
+    hypothesis.assume(any(len(set(points)) > 1 for points, _ in drawn.values()))
+    osm = OsmMap(nodes, drawn)
+    plain = drives(osm)
+    with TemporaryDirectory() as folder:
+        raw = read_file(write_osm(osm, Path(folder) / "a.osm"), CITY)
+    if not plain.number_of_edges():
+        with pytest.raises(ImportSourceError, match="no street in the area"):
+            streets_from_graph(raw.graph)
+        return
+    made = streets_from_graph(raw.graph)
+    turned = {
+        number
+        for number, (points, tags) in drawn.items()
+        if len(set(points)) > 1 and (tags["highway"] == "busway" or tags.get("oneway") == "reversible")
+    }
+    assert {int(json.loads(record)["osm_way"]) for record in made.rejected["record"]} == turned
+    roads = RoadNetwork.from_streets(made.streets, made.nodes)
+    times = travel_times(roads, np.arange(roads.n_nodes))
+    for row, start in enumerate(roads.node_id):
+        reached = nx.single_source_dijkstra_path_length(plain, int(start), weight="s")
+        expected = [reached.get(int(end), np.inf) for end in roads.node_id]
+        assert times[row] == pytest.approx(expected, rel=1.5e-3)
+
+
+SHAPES = st.sampled_from(
+    [
+        shapely.Point(at(1, 1)),
+        shapely.Point(at(15, 1)),
+        shapely.LineString([at(1, 1), at(2, 2)]),
+        box(1, 1, 1.2, 1.2),
+        box(-4, 1, 30, 4),
+        box(100, 100, 101, 101),
+    ]
+)
+PLACE_WORDS = st.sampled_from(
+    [
+        {"amenity": "hospital", "name": "One"},
+        {"amenity": "fire_station", "disused": "yes"},
+        {"amenity": "bar", "name": "One"},
+        {"amenity": "library"},
+        {"leisure": "swimming_pool"},
+        {"natural": "water", "name": "Lake", "amenity": "bar"},
+        {"natural": "water"},
+    ]
+)
+
+
+@given(st.lists(st.tuples(PLACE_WORDS, SHAPES, st.booleans()), min_size=1, max_size=12))
+@hypothesis.settings(max_examples=20)
+def test_accepted_rejected_and_left_out_are_all_that_was_read(
+    things: list[tuple[dict[str, str], BaseGeometry, bool]],
+) -> None:
+    matching = {("way", number): tags for number, (tags, _, _) in enumerate(things)}
+    built = [(number, tags, shape) for number, (tags, shape, whole) in enumerate(things) if whole]
+    index = pd.MultiIndex.from_tuples([("way", number) for number, _, _ in built], names=["element", "id"])
+    features = gpd.GeoDataFrame(
+        pd.DataFrame([tags for _, tags, _ in built], index=index if built else None),
+        geometry=gpd.GeoSeries([shape for _, _, shape in built], index=index if built else None, crs=4326),
+    )
+    tables = place_tables(
+        features if built else no_features(), matching, city=CITY, area=surroundings(CITY, MARGIN_KM)
+    )
+    wanted = {
+        "hospitals": ("amenity", "hospital"),
+        "posts": ("amenity", "fire_station"),
+        "bars": ("amenity", "bar"),
+        "libraries": ("amenity", "library"),
+        "pools": ("leisure", "swimming_pool"),
+        "water": ("natural", "water"),
+    }
+    for name, (tag, value) in wanted.items():
+        assert tables[name].read == sum(tags.get(tag) == value for tags, _, _ in things)
 
 
 def as_map(streets: gpd.GeoDataFrame, nodes: pd.DataFrame) -> OsmMap:
