@@ -181,8 +181,8 @@ def _figures(found: Minutes, drawn: FloodDraws | None) -> None:
             ),
             Figure(
                 "Calls cut off",
-                f"{found.flooded.cut_off:.1%}",
-                of_draws(CUT_OFF, "{:.1%}".format),
+                _percent(found.flooded.cut_off),
+                of_draws(CUT_OFF, _percent),
                 "Share of the calls that no staffed post has a way to.",
             ),
             Figure(
@@ -195,11 +195,15 @@ def _figures(found: Minutes, drawn: FloodDraws | None) -> None:
     )
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _send(scene: Scene, found: Minutes, scope: str) -> None:
     """Offer to open staging under this storm, as it is and with the list cleaned."""
     _, state = _staging(scene)
     storm = storm_change(scene.setting)
-    first, second = st.columns([2.1, 1.25], gap="small")
+    first, second = st.columns([1.9, 1.45], gap="small")
     as_is = first.button(
         "Send this storm to staging",
         width="stretch",
@@ -208,7 +212,7 @@ def _send(scene: Scene, found: Minutes, scope: str) -> None:
         "from the city's records, without work that was only uploaded here.",
     )
     cleaned = second.button(
-        "... list cleaned",
+        "… with list cleaned",
         width="stretch",
         key=f"{scope}.send_cleaned",
         disabled=not 0 < len(found.basins) <= MAX_STOPS,
@@ -325,7 +329,7 @@ def _list(scene: Scene, found: Minutes, drawn: FloodDraws, scope: str) -> None:
     still = drawn.interval(STILL_CUT_OFF)[1]
     spare = found.stops - len(found.basins)
     more = f" {spare:,} stops more would gain nothing here." if spare else ""
-    note(f"After the list {still:.1%} of the calls are still cut off (median of the draws).{more}")
+    note(f"After the list {_percent(still)} of the calls are still cut off (median of the draws).{more}")
     rows, inputs = found.basins, scene.inputs
     table = pd.DataFrame(
         {

@@ -78,11 +78,9 @@ def preset_of(rules: DrainageRules, setting: Setting) -> int | None:
     return None
 
 
-def storm_name(rules: DrainageRules, setting: Setting) -> str:
-    """Say the storm in a few words."""
-    number = preset_of(rules, setting)
-    name = "" if number is None else f"{rules.storms[number].name}: "
-    return f"{name}{setting.depth_in:g} inches in {setting.hours:g} h"
+def storm_name(setting: Setting) -> str:
+    """Say the storm in a few words; its preset's name stands on the left."""
+    return f"{setting.depth_in:g} inches in {setting.hours:g} h"
 
 
 def _storm(rules: DrainageRules, state: BasinsState, scope: str) -> None:

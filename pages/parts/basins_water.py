@@ -122,7 +122,7 @@ def view(scene: Scene, *, scope: str) -> None:
 
 
 def _headline(scene: Scene, pools: pd.DataFrame) -> None:
-    name = storm_name(scene.rules, scene.setting)
+    name = storm_name(scene.setting)
     if not len(pools):
         st.markdown(f"**{name}: no pool of a foot or more.**")
         return

@@ -14,7 +14,7 @@ WAIT_MS = 120_000
 QUESTIONS = {
     "Where will water stand?": "soaks or stays",
     "What state are they in?": "Clogged",
-    "Which to clean first?": "Times today's best list",
+    "Which to clean first?": "Best of today's lists",
     "Routes and orders": "Find routes",
     "What came back?": "Question before paying",
     "Ambulances": "",

@@ -111,7 +111,7 @@ def test_the_first_look_tells_what_the_storm_does_and_where_the_rain_goes(
     said = words(page)
     assert scene.water is not None
     assert scene.surface is not None
-    assert "10-year storm, 3 hours" in said
+    assert "4.75 inches in 3 h" in said
     assert "contested" in said
     assert f"stands after a day {percent(scene.water.stored_m3 / scene.water.rain_m3)}" in said
     now = reached(scene.surface.reach, scene.water.level_m)
