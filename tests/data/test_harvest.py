@@ -152,6 +152,21 @@ def test_only_what_is_new_is_asked_for() -> None:
         assert all(":updated_at >=" in params["$where"] for params in server.pages_asked())
 
 
+def test_removed_rows_are_found_by_keys_alone() -> None:
+    with portal(30, page_rows=10) as (server, client):
+        data = server.datasets[DATASET]
+        first = harvest(client, DATASET)
+        gone = list(data.rows)[7]
+        data.remove(gone)
+        data.change(next(iter(data.rows)), type_="34S")
+        server.asked.clear()
+        again = refresh(client, DATASET, first.rows, first.mark)
+        _same(again, data)
+        assert again.gone == (gone,)
+        for params in server.pages_asked():
+            assert ":updated_at >=" in params.get("$where", "") or params["$select"] == ":id,:updated_at"
+
+
 def test_a_row_changed_in_the_same_instant_as_the_newest_is_caught_up() -> None:
     with portal(10, page_rows=4) as (server, client):
         data = server.datasets[DATASET]

@@ -78,7 +78,7 @@ class ArcgisServer(LoopbackServer):
         features = [
             {
                 "attributes": {name: row.get(name) for name in names},
-                "geometry": {"x": -90.0 - row["OBJECTID"] / 1000, "y": 29.95},
+                "geometry": _shape(row["OBJECTID"], params.get("outSR")),
             }
             for row in page
         ]
@@ -86,6 +86,13 @@ class ArcgisServer(LoopbackServer):
         if begin + most < len(found):
             told["exceededTransferLimit"] = True
         return Reply(told)
+
+
+def _shape(number: int, system: str | None) -> dict[str, float]:
+    """Give a point in degrees where they are asked for, else in the layer's own feet."""
+    if system == "4326":
+        return {"x": -90.0 - number / 1000, "y": 29.95}
+    return {"x": 3_700_000.0 - number, "y": 530_000.0}
 
 
 def _milliseconds(moment: str) -> int:
