@@ -180,6 +180,13 @@ def test_a_rejected_row_keeps_what_it_said_and_every_reason() -> None:
     )
 
 
+def test_half_a_character_is_kept_out_of_the_files() -> None:
+    half = json.loads('"\\ud800 FIRE"')
+    table = _calls(_call(typetext=half), _call(typetext=half, timecreate=half))
+    assert table.frame["type_text"][0] == "? FIRE"
+    assert json.loads(table.rejected["record"][0])["opened_at"] == "? FIRE"
+
+
 def test_licences_become_outlets_by_either_kind_of_code() -> None:
     point = {"the_geom": {"type": "Point", "coordinates": [-90.07, 29.95]}}
     rows = [
