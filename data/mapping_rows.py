@@ -40,7 +40,7 @@ from data.mapping_values import (
 from data.profile_base import FrozenModel, Text
 from data.quarantine import Reasons, as_records, count_reasons, quarantine_frame
 from data.schema_rules import ColumnRule
-from data.schemas import pandas_dtype
+from data.schemas import pandas_dtype, reading_dtype
 from errors import ImportSourceError, InvalidInputError
 
 
@@ -208,7 +208,15 @@ def map_rows(mapping: TableMapping, source: SourceTable, *, timezone: str) -> Ma
     if mapping.place is not None:
         columns |= work.place()
     work.check_width()
-    frame = pd.DataFrame({name: columns[name] for name in mapping.rule.columns if name in columns})
+    # What the file does not tell is null, as in the table that will be written.
+    frame = pd.DataFrame(
+        {
+            name: columns[name]
+            if name in columns
+            else pd.Series([None] * work.n, dtype=reading_dtype(column_rule.kind, timezone))
+            for name, column_rule in mapping.rule.columns.items()
+        }
+    )
     if mapping.rule.shapes != "none":
         frame = gpd.GeoDataFrame(frame, geometry="geometry", crs=DEGREES)
     bad = work.reasons.any

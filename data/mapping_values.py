@@ -55,6 +55,7 @@ SKIPPED = "lies in the hour that was skipped when clocks went forward"
 UNREADABLE_PLACE = "the place cannot be read"
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
+_SAMPLE = 100
 _SLASHED = "[0-9]{1,2}[/.-][0-9]{1,2}[/.-]"
 _DAYS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
@@ -99,6 +100,8 @@ def mapped_words(
     """
     words = {said.strip().casefold(): word for said, word in values.items()}
     empty = {word.strip().casefold() for word in nothing} - words.keys()
+    if not words and others is None:
+        return texts.mask(texts.str.lower().isin(empty)) if empty else texts
 
     def word_of(said: str) -> str | None:
         key = said.casefold()
@@ -291,22 +294,41 @@ def _written(
     if style == "month name":
         texts = texts.str.replace(r"^([0-9]{1,2}) ([A-Z]{3}) ", r"\1-\2-", regex=True)
     wall, assumed = _never(texts), _no(texts)
-    for day, day_form in _DAYS[style]:
-        for ticks, form in _CLOCKS:
-            gap = " ?" if style == "compact" else " "
-            fits = texts.str.fullmatch(f"{day}{gap}{ticks}", na=False)
-            if fits.any():
-                dense = texts[fits].str.replace(" ", "", n=1, regex=False) if gap == " ?" else texts[fits]
-                joined = day_form + ("" if gap == " ?" else " ") + form
-                wall[fits] = pd.to_datetime(dense, errors="coerce", format=joined).astype("datetime64[us]")
-        fits = texts.str.fullmatch(day, na=False)
-        if clock is not None and fits.any():
-            days = pd.to_datetime(texts[fits], errors="coerce", format=day_form).astype("datetime64[us]")
-            wall[fits] = days + pd.Timedelta(f"{clock}:00")
-            assumed |= fits.to_numpy(dtype=bool)
+    unread = np.ones(len(texts), dtype=bool)
+    for pattern, form, lone in sorted(_forms(style), key=lambda form: -_fitting(texts[:_SAMPLE], form[0])):
+        if lone and clock is None:
+            continue
+        fits = np.flatnonzero(unread)
+        fits = fits[texts.iloc[fits].str.fullmatch(pattern, na=False).to_numpy(dtype=bool)]
+        if len(fits):
+            told = texts.iloc[fits]
+            dense = told.str.replace(" ", "", n=1, regex=False) if style == "compact" else told
+            read = pd.to_datetime(dense, errors="coerce", format=form).astype("datetime64[us]")
+            wall.iloc[fits] = read + pd.Timedelta(f"{clock}:00") if lone else read
+            assumed[fits] = lone
+            unread[fits] = False
+        if not unread.any():
+            break
     named = (offset != "").to_numpy(dtype=bool)
+    if not named.any():
+        return wall, _never(texts), assumed
     ahead = pd.to_timedelta(_offset_minutes(offset), unit="min")
     return wall.mask(named), (wall - ahead).astype("datetime64[us]").where(named), assumed
+
+
+def _forms(style: str) -> list[tuple[str, str, bool]]:
+    """List the patterns of a style, what they mean, and whether they are of a day alone."""
+    gap, between = (" ?", "") if style == "compact" else (" ", " ")
+    forms = [
+        (f"{day}{gap}{ticks}", f"{day_form}{between}{clock_form}", False)
+        for day, day_form in _DAYS[style]
+        for ticks, clock_form in _CLOCKS
+    ]
+    return forms + [(day, day_form, True) for day, day_form in _DAYS[style]]
+
+
+def _fitting(texts: "pd.Series[Any]", pattern: str) -> int:
+    return int(texts.str.fullmatch(pattern, na=False).sum())
 
 
 def _offset_minutes(offset: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -14,7 +14,7 @@ import openpyxl
 import pandas as pd
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from data.city import City
@@ -377,7 +377,7 @@ def test_every_fault_of_a_mapping_is_said() -> None:
         {"column": "a", "zone": "Mars"},
         {"column": "a", "style": "x"},
     ):
-        with pytest.raises(InvalidInputError, match="call_id: "):
+        with pytest.raises(InvalidInputError, match=r"columns\.call_id"):
             make_mapping({"version": 1, "table": "calls", "columns": {"call_id": bad}})
     for place in ({"x": "a"}, {"x": "a", "y": "b", "shape": "c"}, {"shape": "a", "crs": "EPSG:5703"}):
         with pytest.raises(InvalidInputError, match="place"):
@@ -537,7 +537,10 @@ def test_any_bytes_are_read_whole_or_refused(city_folder: Path, held: bytes) -> 
     assert len(source.wide) == len(source.texts) <= held.count(b"\n") + held.count(b"\r") + 1
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2, deadline=None, phases=[Phase.explicit, Phase.generate])
+@example(
+    [["1", "e", "1/2/2026 10:00", "y", str(WEST), str(SOUTH)]] * 2 + [["2", "?", "noon", "?", "0", "-inf"]]
+)
 @given(st.lists(cells, min_size=1, max_size=6))
 def test_the_reader_does_what_the_preview_said(city: City, rows: list[list[str]]) -> None:
     sound = [["s1", "e", "1/2/2026 10:00", "y", str(WEST), str(SOUTH)]]
@@ -589,6 +592,27 @@ def test_other_tables_keep_their_bytes_and_nothing_is_left_over(own_city: Path, 
     again = apply(RUNS, runs(tmp_path, [sound]), own_city, ABOUT)
     assert again.account.quarantined == 0
     assert not (own_city / "quarantine" / "unit_responses.parquet").exists()
+
+
+def test_rows_of_other_tables_that_were_lost_by_it_are_told(tmp_path: Path) -> None:
+    ids = ["B1", "B2"]
+    basins = pd.DataFrame(
+        {"basin_id": ids, "kind": "curb", "placed": "survey", "lon": [WEST] * 2, "lat": [SOUTH] * 2}
+    )
+    folder = write_city(tmp_path / "city", {**small_tables(), "basins": basins})
+    cleanings = pd.DataFrame({"cleaning_id": ["1", "2"], "basin_id": ids, "cleaned_at": "2026-05-01 09:00"})
+    (tmp_path / "c.csv").write_bytes(safe_csv(cleanings))
+    columns = {name: {"column": name} for name in cleanings}
+    mapping = make_mapping({"version": 1, "table": "cleanings", "columns": columns})
+    early = ABOUT.model_copy(update={"retrieved": date(2026, 4, 1)})
+    with pytest.raises(ImportSourceError, match="after 2026-04-01"):
+        apply(mapping, read_source(tmp_path / "c.csv"), folder, early)
+    assert apply(mapping, read_source(tmp_path / "c.csv"), folder, ABOUT).account.accepted == 2
+    (tmp_path / "b.csv").write_bytes(safe_csv(basins.head(1)))
+    template = template_mapping("basins")
+    kept = {name: given for name, given in template.columns.items() if name in basins}
+    fewer = template.model_copy(update={"columns": kept})
+    assert apply(fewer, read_source(tmp_path / "b.csv"), folder, ABOUT).others == {"cleanings": (2, 1)}
 
 
 def test_what_cannot_be_taken_leaves_the_folder_as_it_was(own_city: Path, tmp_path: Path) -> None:
