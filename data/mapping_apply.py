@@ -18,7 +18,7 @@ from errors import Faults, ImportSourceError
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """A table that was taken into a city folder.
+    """A table that was taken into a city folder, or would be.
 
     Attributes
     ----------
@@ -87,7 +87,9 @@ def _left_behind(folder: Path) -> Callable[[str, list[str]], set[str]]:
     return lambda where, _: {CACHE_FOLDER, MANIFEST_FILE} if Path(where) == folder else set()
 
 
-def apply(mapping: TableMapping, source: SourceTable, folder: Path, about: About) -> Applied:
+def apply(
+    mapping: TableMapping, source: SourceTable, folder: Path, about: About, *, rehearse: bool = False
+) -> Applied:
     """Take the rows of a file into a city folder as one table, in the place of the rows it had.
 
     The new version is opened and checked before it is swapped in; until then, and on any error, the old
@@ -103,6 +105,8 @@ def apply(mapping: TableMapping, source: SourceTable, folder: Path, about: About
         The city folder.
     about
         What the manifest is to say.
+    rehearse
+        Do everything but the swap: to see beforehand which rows of other tables would be lost by it.
 
     Raises
     ------
@@ -132,9 +136,10 @@ def apply(mapping: TableMapping, source: SourceTable, folder: Path, about: About
             steps=mapped.steps,
         )
         after = update.open()
-        path = update.finish()
+        if not rehearse:
+            update.finish()
     return Applied(
-        path=path,
+        path=folder,
         version=after.version,
         account=after.account(mapping.table),
         others={

@@ -265,8 +265,10 @@ class _Work:
     ) -> "pd.Series[Any]":
         moments = read_moments(texts, given.style, "00:00" if rule.kind == "date" else given.clock)
         lost = texts.notna().to_numpy(dtype=bool) & moments.unread
-        what = "day" if rule.kind == "date" else "time"
-        self.reasons.add(lost, f"{name} cannot be read as a {what} (such as {STYLES[given.style]})")
+        what, example = "time", STYLES[given.style]
+        if rule.kind == "date":
+            what, example = "day", example[:8] if given.style == "compact" else example.split(" ")[0]
+        self.reasons.add(lost, f"{name} cannot be read as a {what} (such as {example})")
         if given.after in self.walls:
             moments = self._rolled(name, given.after, moments)
         self.walls[name] = moments.wall

@@ -612,7 +612,13 @@ def test_rows_of_other_tables_that_were_lost_by_it_are_told(tmp_path: Path) -> N
     template = template_mapping("basins")
     kept = {name: given for name, given in template.columns.items() if name in basins}
     fewer = template.model_copy(update={"columns": kept})
-    assert apply(fewer, read_source(tmp_path / "b.csv"), folder, ABOUT).others == {"cleanings": (2, 1)}
+    before = content(folder)
+    source = read_source(tmp_path / "b.csv")
+    rehearsed = apply(fewer, source, folder, ABOUT, rehearse=True)
+    assert rehearsed.others == {"cleanings": (2, 1)}
+    assert content(folder) == before
+    assert apply(fewer, source, folder, ABOUT) == rehearsed
+    assert City.open(folder).version == rehearsed.version
 
 
 def test_what_cannot_be_taken_leaves_the_folder_as_it_was(own_city: Path, tmp_path: Path) -> None:
