@@ -90,7 +90,7 @@ def suggest_mapping(
     rule = TABLES.get(table)
     if rule is None:
         raise InvalidInputError(f"There is no table {table!r}; the tables are {', '.join(TABLES)}")
-    sample = source.texts.head(_SAMPLE)
+    sample = _sample(source)
     notes: list[str] = []
     place = _place(source, table, profile, notes) if has_place(rule) else None
     taken = {place.x, place.y, place.shape} if place is not None else set()
@@ -120,6 +120,12 @@ def suggest_mapping(
         columns[after] = columns[after].model_copy(update={"after": name})
     mapping = TableMapping(table=table, file=layout or Layout(), columns=columns, place=place)
     return Suggestion(mapping, tuple(notes))
+
+
+def _sample(source: SourceTable) -> "pd.DataFrame":
+    """Take rows from all over the file: its first days can be read in two ways."""
+    rows = np.unique(np.linspace(0, max(len(source) - 1, 0), min(len(source), _SAMPLE), dtype=int))
+    return source.texts.iloc[rows]
 
 
 def _words(name: str) -> str:
@@ -246,7 +252,7 @@ def _allowed_word(value: str, allowed: Sequence[str]) -> str | None:
 def _place(source: SourceTable, table: str, profile: CityProfile, notes: list[str]) -> PlaceFrom | None:
     if source.shapes is not None:
         return PlaceFrom(shape=SHAPE_COLUMN)
-    sample = source.texts.head(_SAMPLE)
+    sample = _sample(source)
     named = {_words(name): name for name in reversed(sample.columns)}
     shape = next(
         (named[name] for name in SHAPE_NAMES if name in named and _holds_shapes(sample[named[name]])), None
