@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from errors import Faults, InvalidInputError
 from geo.drainage_hierarchy import OUT
-from models.basin_runs import HighWater, Spills, StormRuns, harm_by, low_grounds
+from models.basin_runs import HighWater, Spills, StormRuns, harm_by, low_grounds, side_by_side
 from models.flood import FloodGround
 from models.flood_harm import Items
 from models.storm import Pumping, Storm
@@ -129,9 +129,9 @@ def benefit_curves(
     here = runs.here(items)
     open_now, gain = before.mean(axis=0), (after - before).mean(axis=0)
     worth = _Worth.of(runs, open_now, here)
-    draws = [_draw(runs, one, other, worth) for one, other in zip(before, after, strict=True)]
+    draws = side_by_side(lambda pair: _draw(runs, *pair, worth), zip(before, after, strict=True))
     rate, adds = (np.mean([getattr(draw, name) for draw in draws], axis=0) for name in ("rate", "adds"))
-    worse = [_draw(runs, less * open_now, less * open_now + gain, worth).rate for less in WORSE]
+    worse = side_by_side(lambda less: _draw(runs, less * open_now, less * open_now + gain, worth).rate, WORSE)
     part = low_grounds(runs, [draw.water for draw in draws])
     gained = sum(
         harm_by(part, here, draw.water.level_m, runs.n_nodes)
@@ -284,8 +284,10 @@ def _avoided(  # noqa: PLR0917
     there = np.isin(np.arange(runs.n_nodes), some.nodes)
     home = part[runs.ground.pond[lists[0]]]
     rank = np.arange(len(home)) - np.searchsorted(home, home)
-    total = np.zeros((len(lists), *counts.shape))
-    for passed, before, after in draws:
+
+    def of_draw(draw: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+        passed, before, after = draw
+        found = np.zeros((len(lists), *counts.shape))
         inflow = runs.inflows_m3(passed, there=there, within=some)
         level = some.run(before, inflow_m3=inflow).level_m
         harm = harm_by(part_here, here, level, runs.n_nodes)
@@ -294,7 +296,10 @@ def _avoided(  # noqa: PLR0917
             share = before.copy()
             share[cleaned] = after[cleaned]
             level = some.run(share, inflow_m3=inflow).level_m
-            total[number, point] += harm - harm_by(part_here, here, level, runs.n_nodes)
+            found[number, point] = harm - harm_by(part_here, here, level, runs.n_nodes)
+        return found
+
+    total = np.sum(side_by_side(of_draw, draws), axis=0)
     # More open inlets never raise water by more than rounding; a curve must not fall.
     return np.maximum.accumulate(np.maximum(total / len(draws), 0.0), axis=1)
 

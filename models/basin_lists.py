@@ -16,7 +16,7 @@ from geo.drainage_hierarchy import OUT
 from models.basin_benefit import Benefits
 from models.basin_choice import Choice, highest_first, prioritise
 from models.basin_inputs import BasinStates, Reports
-from models.basin_runs import StormRuns
+from models.basin_runs import StormRuns, side_by_side
 from models.flood import Flood, FloodGround
 from models.flood_harm import Items, harm, harmed
 from models.storm import Pumping, Storm
@@ -256,15 +256,21 @@ def compare_lists(
     after = np.maximum(np.atleast_2d(np.asarray(open_if_cleaned, np.float64)), before)
     runs = StormRuns.of(ground, storm, pumping, before.mean(axis=0))
     named = {**lists, ALL: np.arange(ground.n_basins)}
-    avoided = {name: np.zeros((len(items), len(before))) for name in named}
-    for draw, (share, clean) in enumerate(zip(before, after, strict=True)):
+
+    def of_draw(pair: tuple[FloatArray, FloatArray]) -> list[list[float]]:
+        share, clean = pair
         base = runs.run(share).level_m
-        for name, basins in named.items():
+        found = []
+        for basins in named.values():
             opened = share.copy()
             opened[basins] = clean[basins]
             level = runs.run(opened).level_m
-            for row, it in enumerate(items):
-                avoided[name][row, draw] = harm(it, base) - harm(it, level)
+            found.append([harm(it, base) - harm(it, level) for it in items])
+        return found
+
+    # (n_draws, n_lists, n_items) to (n_items, n_draws) for each list.
+    values = np.array(side_by_side(of_draw, zip(before, after, strict=True)))
+    avoided = {name: values[:, number].T for number, name in enumerate(named)}
     mean = {name: values.mean(axis=1) for name, values in avoided.items()}
     first = next(iter(lists))
     out = []

@@ -1,6 +1,10 @@
 """Many runs of one storm with other states of the basins: only the ground and the steps that matter."""
 
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +19,8 @@ from models.storm import DAY_MIN, Pumping, Storm
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+T = TypeVar("T")
+R = TypeVar("R")
 
 STORM_STEPS = 72
 """A storm of more steps than this is run in longer ones."""
@@ -262,6 +268,12 @@ class Spills:
         into = np.maximum(runs.into, OUT)
         crossing = np.flatnonzero((into != OUT) & (water.spilled_m3 > 0) & (pool != pool[into]))
         return cls(pool[crossing], pool[into[crossing]], water.spilled_m3[crossing])
+
+
+def side_by_side(work: Callable[[T], R], cases: Iterable[T]) -> list[R]:
+    """Do the same work for each case, in threads: the storm's compiled steps leave Python to others."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, cases))
 
 
 def harm_by(part: IntArray, items: Items, level_m: FloatArray, n_parts: int) -> FloatArray:

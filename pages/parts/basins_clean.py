@@ -160,7 +160,7 @@ def _worth(scene: Scene, plan: CleanPlan) -> None:
             Figure(
                 "People spared" if goal == "people" else "Street spared, mi",
                 spared.say(spared.value),
-                f"{spared.say(spared.low)} to {spared.say(spared.high)} in 9 of 10 draws",
+                f"{spared.say(spared.low)} to {spared.say(spared.high)} over {COMPARED} draws",
                 f"The storm run again with these basins open, over {COMPARED} draws of the basins' states, "
                 "on the ground as surveyed." + _also(other),
             ),
