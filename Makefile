@@ -13,11 +13,11 @@ demo: .venv/.ready $(CITIES)/demo/city.toml
 $(CITIES)/demo/city.toml:
 	$(BIN)/python -m data demo --out $(CITIES)/demo --seed 7
 
-test: .venv/.ready-dev  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+test: .venv/.ready-dev  ## all tests but the slow ones, on two cores, a file on one of them
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: .venv/.ready-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.ready-dev  ## style and types
 	$(BIN)/ruff check .

@@ -180,6 +180,7 @@ def test_a_new_route_is_gone_to_and_its_stops_are_picked(open_map: OpenMap) -> N
     )
 
     page.get_by_text("Other route", exact=True).click()
+    ready(page)
     middle = (WEST + 5 * STEP, SOUTH + 3 * STEP)
     look_at(page, *middle, 15.5)
     red, green, blue, alpha = colour(page, "routeCanvas", *middle)
