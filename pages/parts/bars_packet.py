@@ -5,6 +5,7 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
+from data.safe import safe_csv
 from errors import InvalidInputError
 from models.evidence import (
     Decision,
@@ -212,7 +213,7 @@ def _downloads(
     decided = apply_decisions(records, decisions)
     right.download_button(
         "Records (CSV)",
-        lambda: decided.to_csv(index=False),
+        lambda: safe_csv(decided),
         f"{stem}.csv",
         "text/csv",
         icon=":material/table_view:",

@@ -11,9 +11,9 @@ import streamlit as st
 
 from data.city import City
 from data.profile_drainage import DrainageRules
+from data.safe import safe_csv
 from models.flood import Flood
 from models.flood_harm import harm
-from models.work_orders import safe_cell
 from pages.parts.basins_ground import Reach, Surface, flood_of
 from pages.parts.basins_inputs import BasinsInputs, Known
 from pages.parts.basins_setting import Setting
@@ -140,11 +140,6 @@ def percent(share: float) -> str:
     if 0 < share < 0.01:
         return "under 1 %"
     return f"{100 * share:.0f} %" if share <= 0.99 or share >= 1 else "over 99 %"
-
-
-def safe_csv(table: pd.DataFrame) -> str:
-    """Write a table as CSV in which no cell begins like a formula."""
-    return table.map(safe_cell).to_csv(index=False)
 
 
 def csv_button(label: str, table: pd.DataFrame, stem: str, *, key: str) -> None:

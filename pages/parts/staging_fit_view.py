@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from data.fitted import FittedSpeeds, SpeedCheck
+from data.safe import safe_csv
 from pages.parts.notes import note
 
 PARTS = ("Errors", "Neighborhoods", "Speeds")
@@ -64,7 +65,7 @@ def speed_table(fitted: FittedSpeeds, *, siren: bool) -> pd.DataFrame:
 
 def all_speeds_csv(fitted: FittedSpeeds) -> bytes:
     """Give every class, hour band and siren state as a table for a spreadsheet."""
-    return pd.DataFrame([cell.model_dump() for cell in fitted.cells]).to_csv(index=False).encode()
+    return safe_csv(pd.DataFrame([cell.model_dump() for cell in fitted.cells]))
 
 
 def _errors(fitted: FittedSpeeds) -> None:

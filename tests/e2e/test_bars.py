@@ -72,7 +72,7 @@ def test_the_packet_comes_as_a_pdf_and_the_records_as_csv(
     expect(page.locator(".cr-door h4")).to_have_text(name)
     ask(page, "Evidence packet")
     expect(page.locator(".cr-replies")).to_contain_text("Most of it is not ours", timeout=WAIT_MS)
-    for button, start in (("Packet (PDF)", b"%PDF-"), ("Records (CSV)", b"call_id,")):
+    for button, start in (("Packet (PDF)", b"%PDF-"), ("Records (CSV)", b'\xef\xbb\xbf"call_id",')):
         with page.expect_download(timeout=WAIT_MS) as waiting:
             page.get_by_role("button", name=button).click()
         saved = tmp_path / "saved"

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from pages.parts.basins_inputs import Returned, learn, prepare_basins
 from pages.parts.basins_plan import make_plan
 from pages.parts.basins_returned import read_upload
 from pages.parts.basins_routes import find_routes, orders_of
-from pages.parts.basins_scene import Scene, count, miles, percent, reached, safe_csv
+from pages.parts.basins_scene import Scene, count, miles, percent, reached
 from pages.parts.basins_states import area_table, city_share
 from pages.parts.basins_water import pool_table
 from pages.parts.palette import Theme
@@ -343,13 +342,6 @@ def test_a_stopped_job_ends(scene: Scene) -> None:
     assert scene.surface is not None
     with pytest.raises(_Stop):
         draw_water(scene, scene.surface, stop)
-
-
-def test_no_cell_of_a_download_is_a_formula() -> None:
-    table = pd.DataFrame({"street": ["=HYPERLINK(1)", "Canal", "-1"], "n": [-1, 2, 3]})
-    back = pd.read_csv(BytesIO(safe_csv(table).encode()))
-    assert back["street"].tolist() == ["'=HYPERLINK(1)", "Canal", "'-1"]
-    assert back["n"].tolist() == [-1, 2, 3]
 
 
 def test_a_storm_beyond_the_record_cannot_be_run(scene: Scene) -> None:
