@@ -6,6 +6,7 @@ import streamlit as st
 
 from data.city import City
 from errors import CityFolderError
+from pages.parts.memory import give_back_memory
 from pages.parts.palette import Theme
 from pages.parts.settings import Settings
 
@@ -19,7 +20,9 @@ def city_folders(root: Path) -> list[Path]:
 
 @st.cache_resource(show_spinner="Opening the city …", max_entries=4)
 def _open(path: str, _stamp: int) -> City:
-    return City.open(Path(path))
+    city = City.open(Path(path))
+    give_back_memory()
+    return city
 
 
 def open_city(path: Path) -> City:
