@@ -87,9 +87,10 @@ def _show_account(console: Console, out: Path) -> None:
             console.print(f"      {count:,}: {_plain(reason)}", style="dim", highlight=False)
         for step in source.steps:
             console.print(f"      {_plain(step)}", style="dim", highlight=False)
-    if city.elevation is not None:
+    surface = city.elevation
+    if surface is not None:
         console.print(f"  {city.elevation_source.title}", highlight=False)
-        for words in (*city.elevation.words, *city.elevation_source.steps):
+        for words in (*surface.words, *city.elevation_source.steps):
             console.print(f"      {_plain(words)}", style="dim", highlight=False)
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+from weakref import ref
 
 import geopandas as gpd
 import numpy as np
@@ -53,8 +54,8 @@ class City:
         Whether the city is made up; every page then says so.
     maker, seed
         Who wrote the folder, and from which seed.
-    elevation
-        The levels of the ground, or None where the folder has none.
+    has_elevation
+        Whether the folder holds the levels of the ground.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class City:
         self.seed: int | None = manifest["seed"]
         self._manifest = manifest
         self._checked = checked
-        self.elevation = elevation
+        self.has_elevation = elevation is not None
+        self._elevation = None if elevation is None else ref(elevation)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -195,9 +197,19 @@ class City:
         return table_source(name, TABLES[name].title, self._manifest["tables"][name])
 
     @property
-    def has_elevation(self) -> bool:
-        """Whether the folder holds the levels of the ground."""
-        return self.elevation is not None
+    def elevation(self) -> Elevation | None:
+        """The levels of the ground, or None where the folder has none.
+
+        They were judged when the city was opened. Only a reference is kept, and the file is read again for
+        who asks later: most pages never look at the ground, and it is the largest thing in the folder.
+        """
+        if self._elevation is None:
+            return None
+        held = self._elevation()
+        if held is None:
+            held = _surface(self.path, self.profile)
+            self._elevation = ref(held)
+        return held
 
     @property
     def elevation_source(self) -> TableSource:
@@ -222,10 +234,11 @@ class City:
 
         They stay in the table: what they are is known, only not how water comes to them.
         """
-        if self.elevation is None or not self.has(name):
+        surface = self.elevation
+        if surface is None or not self.has(name):
             return 0
         placed = self.table(name)[["lon", "lat"]].dropna()
-        return int(np.isnan(self.elevation.levels_at(placed["lon"], placed["lat"])).sum())
+        return int(np.isnan(surface.levels_at(placed["lon"], placed["lat"])).sum())
 
     @cached_property
     def network(self) -> RoadNetwork:
@@ -252,6 +265,12 @@ def _in_reading_order() -> list[TableRule]:
     return first + [rule for rule in TABLES.values() if rule.name not in _READING_ORDER]
 
 
+def _surface(path: Path, profile: CityProfile) -> Elevation:
+    levels_m = None if profile.drainage is None else profile.drainage.levels_m
+    file = path / ground.ELEVATION_FILE
+    return ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox, levels_m=levels_m)
+
+
 def _read_elevation(
     path: Path, profile: CityProfile | None, manifest: Mapping[str, Any], faults: Faults
 ) -> Elevation | None:
@@ -265,9 +284,8 @@ def _read_elevation(
     )
     if profile is None:
         return None
-    levels_m = None if profile.drainage is None else profile.drainage.levels_m
     try:
-        elevation = ground.read_elevation(file, profile.utm_epsg, bbox=profile.bbox, levels_m=levels_m)
+        elevation = _surface(path, profile)
     except CityFolderError as error:
         faults.add(str(error))
         return None

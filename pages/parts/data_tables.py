@@ -32,8 +32,9 @@ def overview(city: City) -> pd.DataFrame:
                 "Licence": source.licence,
             }
         )
-    if city.elevation is not None:
-        source, cells = city.elevation_source, city.elevation.cells
+    surface = city.elevation
+    if surface is not None:
+        source, cells = city.elevation_source, surface.cells
         rows.append(
             {
                 "Table": f"{source.title} (cells)",
@@ -89,9 +90,9 @@ def source_details(source: TableSource) -> None:
 
 def details(city: City, name: str) -> None:
     """Show one table's source, caveats, steps and quarantine, or the same of the elevation."""
-    if city.elevation is not None and name == ELEVATION:
+    if name == ELEVATION and (surface := city.elevation) is not None:
         source_details(city.elevation_source)
-        sentences("What is in it", city.elevation.words)
+        sentences("What is in it", surface.words)
         return
     source_details(city.source(name))
     account = city.account(name)
