@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from data.http import Manners, PassingFaultError, PoliteSession, portal_fault
 from data.paging import Batch, Column, Dataset, PagedClient, Question, Row
@@ -43,22 +42,7 @@ class FeatureServerClient(PagedClient):
     """
 
     def __init__(self, address: str, *, page_rows: int = 2000, manners: Manners | None = None) -> None:
-        self._session = PoliteSession(address, manners=manners)
-        self.address = self._session.address
-        self.page_rows = page_rows
-
-    def __repr__(self) -> str:
-        return f"FeatureServerClient({self.address!r})"
-
-    def __enter__(self) -> Self:
-        """Begin asking."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connection."""
-        self._session.close()
+        super().__init__(PoliteSession(address, manners=manners), page_rows)
 
     def describe(self, dataset_id: str) -> Dataset:
         """Ask what the layer is: its columns, how many rows, and when they were last edited."""

@@ -23,13 +23,12 @@ together.
 import json
 import tomllib
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 import pyproj
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.mapping_values import STYLES, UNITS
-from data.profile_base import FrozenModel, Text
+from data.profile_base import FrozenModel, Text, Zone
 from data.schema_rules import TableRule
 from data.schemas import TABLES
 from errors import Faults, InvalidInputError
@@ -106,7 +105,7 @@ class ColumnFrom(FrozenModel):
     after: Text | None = None
     clock: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
     style: str = "iso"
-    zone: str | None = None
+    zone: Zone | None = None
     twice: Literal["quarantine", "first", "second"] = "quarantine"
     decimal: Literal["point", "comma"] = "point"
     unit: str | None = None
@@ -118,17 +117,6 @@ class ColumnFrom(FrozenModel):
             msg = f"{style!r} is no style of times; the styles are {', '.join(STYLES)}"
             raise ValueError(msg)
         return style
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None:
-            try:
-                ZoneInfo(zone)
-            except (KeyError, ValueError, OSError) as error:
-                msg = f"{zone!r} is not a time zone; write one such as America/Chicago"
-                raise ValueError(msg) from error
-        return zone
 
     @field_validator("unit")
     @classmethod

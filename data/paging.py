@@ -5,8 +5,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+from data.http import PoliteSession
 from errors import (
     Faults,
     InvalidInputError,
@@ -170,8 +172,23 @@ class PagedClient(ABC):
     says so.
     """
 
-    address: str
-    page_rows: int
+    def __init__(self, session: PoliteSession, page_rows: int) -> None:
+        self._session = session
+        self.address = session.address
+        self.page_rows = page_rows
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address!r})"
+
+    def __enter__(self) -> Self:
+        """Begin asking."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self._session.close()
 
     @abstractmethod
     def describe(self, dataset_id: str) -> Dataset:

@@ -4,8 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from data.http import Manners, PoliteSession, portal_fault
 from data.paging import Batch, Column, Dataset, PagedClient, Question, quoted
@@ -59,24 +58,10 @@ class SodaClient(PagedClient):
         manners: Manners | None = None,
     ) -> None:
         token = os.environ.get(TOKEN_VARIABLE, "").strip() if app_token is None else app_token.strip()
-        self._session = PoliteSession(
+        session = PoliteSession(
             domain, secret_header=(TOKEN_HEADER, token) if token else None, manners=manners
         )
-        self.address = self._session.address
-        self.page_rows = page_rows
-
-    def __repr__(self) -> str:
-        return f"SodaClient({self.address!r})"
-
-    def __enter__(self) -> Self:
-        """Begin asking."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connection."""
-        self._session.close()
+        super().__init__(session, page_rows)
 
     def describe(self, dataset_id: str) -> Dataset:
         """Ask what the dataset is: its columns, how many rows, and when they last changed."""

@@ -4,14 +4,13 @@ import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyproj
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data.profile_base import FrozenModel as _Frozen
-from data.profile_base import Text
+from data.profile_base import Text, Zone
 from data.profile_drainage import DrainageRules
 from data.profile_outlets import OutletRules
 from data.profile_roads import Box, Closure, Flood, Share
@@ -118,7 +117,7 @@ class CityProfile(_Frozen):
     name: Text
     slug: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     place: Text
-    timezone: str
+    timezone: Zone
     utm_epsg: int
     bbox: Box
     words: dict[str, str] = Field(default_factory=dict)
@@ -136,16 +135,6 @@ class CityProfile(_Frozen):
     posts: Posts | None = None
     outlets: OutletRules | None = None
     drainage: DrainageRules | None = None
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError) as error:
-            msg = f"{zone!r} is not a time zone; write one such as America/Chicago"
-            raise ValueError(msg) from error
-        return zone
 
     @field_validator("utm_epsg")
     @classmethod

@@ -1,10 +1,23 @@
 """What the parts of a city's profile share."""
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def check_zone(zone: str) -> str:
+    """Check that a time zone is known."""
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        msg = f"{zone!r} is not a time zone; write one such as America/Chicago"
+        raise ValueError(msg) from error
+    return zone
+
 
 Text = Annotated[str, Field(min_length=1)]
+Zone = Annotated[str, AfterValidator(check_zone)]
 
 
 class FrozenModel(BaseModel):
